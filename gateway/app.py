@@ -1,0 +1,85 @@
+"""The ASGI app: routes, wiring, start and end. The only place where parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Iterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+
+from gateway.http import health, keys, models, openai
+from gateway.http.middleware import Boundary, unrouted
+from gateway.http.requests import Services
+from gateway.limits import Limiter
+from gateway.pipeline import Pipeline
+from gateway.records import Operation
+from gateway.registry import Registry
+from gateway.seed import ensure_admin_key
+from gateway.settings import Settings
+from gateway.store import Store
+from gateway.upstream.litellm_lane import LitellmLane
+
+API = "/api/v1/gateway"
+# The same calls at the gateway's own address, OpenAI's and LiteLLM's.
+CALL_PREFIXES = (API, "/v1", "")
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The gateway as an ASGI app. Opens its database on start-up and closes it on shutdown."""
+    app = Starlette(
+        routes=list(_routes()),
+        middleware=[Middleware(Boundary)],
+        exception_handlers={HTTPException: unrouted},
+        lifespan=lambda app: _lifespan(app, settings),
+    )
+    # Its redirects would be built from the Host header, which is the caller's to choose.
+    app.router.redirect_slashes = False
+    return app
+
+
+def _routes() -> Iterator[BaseRoute]:
+    # A name may hold slashes, escaped or not.
+    one_model = f"{API}/models/{{name:path}}"
+    yield Route(f"{API}/models", models.add_model, methods=["POST"])
+    yield Route(f"{API}/models", models.patch_model, methods=["PATCH"])
+    yield Route(f"{API}/models", models.delete_model, methods=["DELETE"])
+    yield Route(one_model, models.patch_model, methods=["PATCH"])
+    yield Route(one_model, models.delete_model, methods=["DELETE"])
+    yield Route(f"{API}/keys", keys.list_keys, methods=["GET"])
+    yield Route(f"{API}/keys", keys.issue_key, methods=["POST"])
+    yield Route(f"{API}/keys/{{id}}", keys.get_key, methods=["GET"])
+    yield Route(f"{API}/keys/{{id}}", keys.revoke_key, methods=["DELETE"])
+    for prefix in CALL_PREFIXES:
+        for operation in Operation:
+            yield Route(prefix + operation, openai.call(operation), methods=["POST"])
+        yield Route(f"{prefix}/models", openai.list_models, methods=["GET"])
+        yield Route(f"{prefix}/models/{{name:path}}", openai.get_model, methods=["GET"])
+    yield Route("/health/liveliness", health.liveness)
+    yield Route("/health/liveness", health.liveness)
+    yield Route("/health/readiness", health.readiness)
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
+    async with Store.open(settings) as store:
+        made = await ensure_admin_key(store, settings.admin_key)
+        if made:
+            print(f"Admin key, shown this once: {made}", file=sys.stderr, flush=True)
+        registry = Registry(store)
+        await registry.refresh()
+        lane = LitellmLane()
+        lane.start()
+        pipeline = Pipeline(registry, Limiter(), lane)
+        app.state.services = Services(settings, store, registry, lane, pipeline)
+        watching = asyncio.create_task(registry.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await lane.aclose()

@@ -1,0 +1,155 @@
+"""Every error a caller can see, as one tree.
+
+    GatewayError
+    ├── InvalidRequest         400  the body of a call
+    ├── NotAuthenticated       401  no key, or not one of ours
+    ├── AdminRequired          401  a gateway key on an admin route
+    ├── NotFound               404
+    ├── MethodNotAllowed       405
+    ├── Conflict               409
+    ├── BodyTooLarge           413
+    ├── InvalidField           422  the body of a management request
+    ├── RateLimited            429
+    ├── UpstreamError          the provider's own status
+    ├── Misconfigured          500  a registered model that cannot work
+    └── NotReady               503  still starting
+
+An error knows how it is rendered (status, body, headers), so that every place that answers
+one answers the same. Statuses and types are those of LiteLLM 1.109 (proxy/_types.py,
+proxy/auth/auth_exception_handler.py); `code` is a string there, and so it is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class GatewayError(Exception):
+    """A failure with an HTTP rendering in OpenAI's error shape."""
+
+    status: int = 500
+    type: str = "internal_server_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+        self.headers = dict(headers or {})
+
+    def body(self) -> dict[str, Any]:
+        """`{"error": {"message", "type", "param", "code"}}`."""
+        return {
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code or str(self.status),
+            }
+        }
+
+
+class InvalidRequest(GatewayError):
+    status = 400
+    type = "invalid_request_error"
+
+
+class UnknownModel(InvalidRequest):
+    """LiteLLM's wording for a name that no model is registered under."""
+
+    def __init__(self, route: str, name: str) -> None:
+        super().__init__(
+            f"{route}: Invalid model name passed in model={name}. "
+            "Call `/v1/models` to view available models for your key.",
+            param="model",
+        )
+
+
+class NotAuthenticated(GatewayError):
+    status = 401
+    type = "auth_error"
+
+    def __init__(self, message: str, *, type: str = "auth_error", param: str | None = None) -> None:  # noqa: A002
+        super().__init__(message, param=param, headers={"www-authenticate": "Bearer"})
+        self.type = type
+
+
+class AdminRequired(GatewayError):
+    status = 401
+    type = "auth_error"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Authentication Error, Only an admin key can manage models and keys. "
+            "This is a gateway key, which can call models and nothing else."
+        )
+
+
+class NotFound(GatewayError):
+    status = 404
+    type = "not_found_error"
+
+
+class MethodNotAllowed(GatewayError):
+    status = 405
+    type = "invalid_request_error"
+
+
+class Conflict(GatewayError):
+    status = 409
+    type = "conflict_error"
+
+
+class BodyTooLarge(GatewayError):
+    status = 413
+    type = "invalid_request_error"
+
+
+class InvalidField(GatewayError):
+    """A management request that names a field it cannot have; `param` is that field."""
+
+    status = 422
+    type = "invalid_request_error"
+
+
+class RateLimited(GatewayError):
+    status = 429
+    type = "throttling_error"
+
+
+class UpstreamError(GatewayError):
+    """What a provider answered, with its own status, type, code and message."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str,  # noqa: A002
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, param=param, code=code, headers=headers)
+        self.status = status
+        self.type = type
+
+
+class Misconfigured(GatewayError):
+    """The registered model, not the request, is at fault; an operator has to mend it."""
+
+
+class NotReady(GatewayError):
+    status = 503
+    type = "service_unavailable_error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"retry-after": "1"})

@@ -1,0 +1,89 @@
+"""The outermost layer: gives each request an id, and each failure its answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.http.requests import ClientGone, json_response
+
+log = logging.getLogger(__name__)
+access = logging.getLogger("gateway.access")
+
+REQUEST_ID = "x-request-id"
+# What is echoed must be safe in a header and in a log line.
+_ACCEPTED_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+
+
+class Boundary:
+    """Echoes `x-request-id` or makes one, logs each request, and turns exceptions into JSON."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = sent if _ACCEPTED_ID.fullmatch(sent) else uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except (ClientGone, ClientDisconnect):
+            pass
+        except GatewayError as error:
+            await self._answer(error, scope, receive, send_with_id, status)
+        except Exception:
+            log.exception("Request %s failed", request_id)
+            failure = GatewayError(
+                f"Something went wrong inside the gateway; its log says more under {request_id}."
+            )
+            await self._answer(failure, scope, receive, send_with_id, status)
+        finally:
+            access.info(
+                "%s %s %s %.1fms %s",
+                scope["method"],
+                scope["path"].encode("unicode_escape").decode(),
+                # nginx's number for a client that closed its connection first
+                status or 499,
+                (time.perf_counter() - started) * 1000,
+                request_id,
+            )
+
+    async def _answer(
+        self, error: GatewayError, scope: Scope, receive: Receive, send: Send, status: int | None
+    ) -> None:
+        if status is None:
+            await json_response(error.body(), error.status, error.headers)(scope, receive, send)
+
+
+def unrouted(request: Request, error: Exception) -> Response:
+    """Answers 404 and 405, which Starlette raises itself."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    where = f"{request.method} {request.scope['path']}"
+    answer: GatewayError
+    if error.status_code == MethodNotAllowed.status:
+        answer = MethodNotAllowed(f"{where}: no such method here", headers=error.headers)
+    else:
+        answer = NotFound(f"{where}: no such route")
+    return json_response(answer.body(), answer.status, answer.headers)

@@ -1,0 +1,91 @@
+"""Managing models: POST, PATCH and DELETE under `/api/v1/gateway/models`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.errors import InvalidField
+from gateway.http.requests import admin, json_response, read_object, services
+from gateway.records import Model
+from gateway.specs import model_spec, patched
+from gateway.vault import is_reference
+
+HIDDEN = "[hidden]"
+
+
+async def add_model(request: Request) -> Response:
+    admin(request)
+    spec = model_spec(await read_object(request))
+    model = spec.record(None, None, int(time.time()))
+    await services(request).store.models.add(model)
+    return json_response(_object(model), 201)
+
+
+async def patch_model(request: Request) -> Response:
+    """Change the fields that the body names; null takes one away (RFC 7396)."""
+    admin(request)
+    patch = await read_object(request)
+    name = _named(request, {})
+    models = services(request).store.models
+    model = patched(await models.get(name), patch, int(time.time()))
+    await models.replace(model)
+    return json_response(_object(model))
+
+
+async def delete_model(request: Request) -> Response:
+    admin(request)
+    body = await read_object(request) if await request.body() else {}
+    unknown = sorted(set(body) - {"model_name"})
+    if unknown:
+        raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])
+    name = _named(request, body)
+    model_id = await services(request).store.models.remove(name)
+    return json_response({"id": model_id, "model_name": name, "object": "model", "deleted": True})
+
+
+def shown(model: Model) -> dict[str, Any]:
+    """What an admin sees of a model. Secrets are hidden, references to variables are not."""
+    secrets = {
+        name: value if is_reference(value) else HIDDEN for name, value in model.secrets.items()
+    }
+    return {
+        "model_id": model.id,
+        "model_name": model.name,
+        "provider": model.provider,
+        "api_key": secrets.pop("api_key", None),
+        "base_url": model.base_url,
+        "api_version": model.api_version,
+        "litellm_params": {"model": model.upstream_model, **model.params, **secrets},
+        "model_info": dict(model.info),
+        "created_at": timestamp(model.created_at),
+        "updated_at": timestamp(model.updated_at),
+    }
+
+
+def timestamp(seconds: int) -> str:
+    """ISO 8601 in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _object(model: Model) -> dict[str, Any]:
+    return {"id": model.name, "object": "model", "created": model.created_at} | shown(model)
+
+
+def _named(request: Request, body: dict[str, Any]) -> str:
+    """The model's name, from the path, the query or the body. Raises InvalidField."""
+    name = (
+        request.path_params.get("name")
+        or request.query_params.get("name")
+        or body.get("model_name")
+    )
+    if not isinstance(name, str) or not name:
+        raise InvalidField(
+            "model_name is missing: name the model in the path, as ?name= or in the body",
+            param="model_name",
+        )
+    return name

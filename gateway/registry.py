@@ -1,0 +1,76 @@
+"""Models, keys and call settings in memory, kept true to the database.
+
+Nothing on a call's way reads the database: it reads this. A change that this process commits is
+here before the request that made it is answered; another process's within `POLL_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from gateway.records import CallSettings, Key, Model
+from gateway.store import Store
+
+POLL_SECONDS = 0.5
+
+log = logging.getLogger(__name__)
+
+
+class Registry:
+    """Attributes:
+    models: By the name callers use.
+    settings: What holds for every call.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._stamps: Mapping[str, int] = {}
+        self._keys: dict[str, Key] = {}
+        self._refreshing = asyncio.Lock()
+        self.models: Mapping[str, Model] = {}
+        self.settings = CallSettings()
+        store.database.subscribe(self.refresh)
+
+    def key(self, secret_hash: str) -> Key | None:
+        """The key with this hash, revoked or not."""
+        return self._keys.get(secret_hash)
+
+    @property
+    def has_admin(self) -> bool:
+        return any(key.is_admin and key.revoked_at is None for key in self._keys.values())
+
+    async def refresh(self) -> None:
+        """Load what has changed since the last time.
+
+        Raises:
+            VaultError: A model was sealed with another secret key.
+        """
+        async with self._refreshing:
+            # Read first: a change that lands while rows load raises a stamp once more.
+            stamps = await self._store.database.stamps()
+            if stamps["keys"] != self._stamps.get("keys"):
+                for key in await self._store.keys.changed_since(self._stamps.get("keys", -1)):
+                    self._keys[key.secret_hash] = key
+            if stamps["models"] != self._stamps.get("models"):
+                self.models = {model.name: model for model in await self._store.models.all()}
+            if stamps["settings"] != self._stamps.get("settings"):
+                self.settings = await self._store.settings.get()
+            self._stamps = stamps
+
+    async def watch(self) -> None:
+        """Refresh until cancelled. What is known stays in use while the database fails."""
+        failing = False
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await self.refresh()
+            except Exception:
+                if not failing:
+                    log.exception("Cannot read the database; going on with what is known")
+                failing = True
+            else:
+                if failing:
+                    log.warning("The database can be read again")
+                failing = False

@@ -1,0 +1,74 @@
+"""Settings of one process, from the environment.
+
+What all processes share (models, keys, call settings) is in the database instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.errors import GatewayError
+
+DEFAULT_DATABASE_URL = "sqlite:///gateway.db"
+SQLITE_PREFIX = "sqlite:///"
+# Room for several images in one message; providers take 20 to 50 MB.
+DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+class SettingsError(GatewayError):
+    """An environment variable, flag or file that the gateway cannot start with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this process runs.
+
+    Attributes:
+        database_url: `sqlite:///PATH`.
+        secret_key: One or more Fernet keys, comma separated, newest first; None for the key
+            file beside the database.
+        admin_key: An admin key to accept besides those in the database.
+        max_body_bytes: The largest request body that is read.
+    """
+
+    database_url: str = DEFAULT_DATABASE_URL
+    secret_key: str | None = field(default=None, repr=False)
+    admin_key: str | None = field(default=None, repr=False)
+    max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read `GATEWAY_*`. An empty value counts as not set.
+
+        Raises:
+            SettingsError: A value cannot be read; the message names the variable.
+        """
+        present = {name: value for name, value in environ.items() if value}
+        limit = present.get("GATEWAY_MAX_BODY_BYTES", str(DEFAULT_MAX_BODY_BYTES))
+        if not limit.isascii() or not limit.isdigit() or int(limit) == 0:
+            raise SettingsError(
+                f"GATEWAY_MAX_BODY_BYTES is {limit!r}; it takes a number of bytes, such as 33554432"
+            )
+        return cls(
+            database_url=present.get("GATEWAY_DATABASE_URL", DEFAULT_DATABASE_URL),
+            secret_key=present.get("GATEWAY_SECRET_KEY"),
+            admin_key=present.get("GATEWAY_ADMIN_KEY"),
+            max_body_bytes=int(limit),
+        )
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file.
+
+        Raises:
+            SettingsError: The URL is of another database.
+        """
+        path = self.database_url.removeprefix(SQLITE_PREFIX)
+        if path == self.database_url or not path or path == ":memory:":
+            raise SettingsError(
+                f"GATEWAY_DATABASE_URL is {self.database_url!r}; "
+                f"it takes {SQLITE_PREFIX}PATH, such as {DEFAULT_DATABASE_URL}"
+            )
+        return Path(path)

@@ -1,0 +1,155 @@
+"""The connection to the database file, its transactions and its schema's version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Connection, event, select, text, update
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from gateway.errors import GatewayError
+from gateway.store.tables import stamps
+
+Topic = Literal["models", "keys", "settings"]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class DatabaseUnusable(GatewayError):
+    """The file cannot be opened, is no database, or belongs to a newer gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write transaction on one topic."""
+
+    connection: AsyncConnection
+    stamp: int
+    """The topic's new stamp, which becomes visible with the transaction."""
+
+
+class Database:
+    """One SQLite file in WAL mode: any number of readers, one writer at a time.
+
+    The file is made (mode 0600) by `migrate`, which must have run once before anything else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+        self._writer = self._engine.execution_options(gateway_begin="BEGIN IMMEDIATE")
+        self._subscribers: list[Callable[[], Awaitable[object]]] = []
+        event.listen(self._engine.sync_engine, "connect", _on_connect)
+        event.listen(self._engine.sync_engine, "begin", _on_begin)
+
+    def subscribe(self, changed: Callable[[], Awaitable[object]]) -> None:
+        """Await `changed()` after each write that this process commits."""
+        self._subscribers.append(changed)
+
+    async def migrate(self) -> None:
+        """Bring the schema to this version; cheap where it is there already.
+
+        Raises:
+            DatabaseUnusable: The message says what is wrong with the file.
+        """
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise DatabaseUnusable(
+                f"Cannot open the database {self.path}: {error.strerror}"
+            ) from error
+        try:
+            async with self.read() as connection:
+                current = await connection.run_sync(_version)
+            if current == head():
+                return
+            if current is not None and current > head():
+                raise DatabaseUnusable(
+                    f"The database {self.path} was written by a newer gateway "
+                    f"(schema {current}, this one knows {head()}); upgrade the gateway"
+                )
+            async with self._writer.begin() as connection:
+                await connection.run_sync(_upgrade)
+        except DatabaseError as error:
+            raise DatabaseUnusable(f"Cannot use the database {self.path}: {error.orig}") from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A consistent view of the data."""
+        async with self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self, topic: Topic) -> AsyncIterator[Write]:
+        """Change a topic's rows: all of it or, after an exception, nothing."""
+        async with self._writer.begin() as connection:
+            raised = update(stamps).where(stamps.c.topic == topic)
+            stamp = await connection.scalar(
+                raised.values(value=stamps.c.value + 1).returning(stamps.c.value)
+            )
+            assert isinstance(stamp, int), f"no stamp for {topic}"  # noqa: S101
+            yield Write(connection, stamp)
+        for changed in self._subscribers:
+            await changed()
+
+    async def stamps(self) -> dict[str, int]:
+        """The stamp of each topic."""
+        async with self.read() as connection:
+            rows = await connection.execute(select(stamps.c.topic, stamps.c.value))
+            return {row.topic: row.value for row in rows}
+
+    async def check_integrity(self) -> list[str]:
+        """What `PRAGMA integrity_check` finds; nothing for a sound file."""
+        async with self.read() as connection:
+            found = (await connection.execute(text("PRAGMA integrity_check"))).scalars().all()
+        return [] if found == ["ok"] else list(found)
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def head() -> str:
+    """The newest migration, told by its file's name."""
+    return max(path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py"))
+
+
+def _on_connect(connection: Any, _record: object) -> None:
+    # The driver must not open transactions by itself: _on_begin does, of the right kind.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        "busy_timeout = 10000",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _on_begin(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("gateway_begin", "BEGIN"))
+
+
+def _version(connection: Connection) -> str | None:
+    if not connection.dialect.has_table(connection, "alembic_version"):
+        return None
+    version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return version
+
+
+def _upgrade(connection: Connection) -> None:
+    # Alembic takes a third of a second to import, and is needed once per schema version.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,33 @@
+"""The settings of calls, as rows: only those that differ from the default are stored."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from sqlalchemy import delete, insert, select
+
+from gateway.records import CallSettings
+from gateway.store.database import Database
+from gateway.store.tables import settings
+
+
+class CallSettingsStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self) -> CallSettings:
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(settings))
+            return CallSettings(**{row.name: row.value for row in rows})
+
+    async def put(self, new: CallSettings) -> None:
+        default = asdict(CallSettings())
+        rows = [
+            {"name": name, "value": value}
+            for name, value in asdict(new).items()
+            if value != default[name]
+        ]
+        async with self._database.write("settings") as write:
+            await write.connection.execute(delete(settings))
+            if rows:
+                await write.connection.execute(insert(settings), rows)

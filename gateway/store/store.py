@@ -1,0 +1,58 @@
+"""The whole store behind one handle."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from pathlib import Path
+
+from gateway.settings import Settings
+from gateway.store.database import Database
+from gateway.store.keys import Keys
+from gateway.store.models import Models
+from gateway.store.settings import CallSettingsStore
+from gateway.vault import Vault
+
+
+class Store:
+    """Models, keys and call settings of one database.
+
+    Attributes:
+        database: The connection under them.
+        models: Registered models.
+        keys: Access keys.
+        settings: Settings of every call.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._secret_key = settings.secret_key
+        self.database = Database(settings.database_path)
+        self.models = Models(self.database, lambda: self.vault)
+        self.keys = Keys(self.database)
+        self.settings = CallSettingsStore(self.database)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Store]:
+        """A store on a migrated database, closed at the end.
+
+        Raises:
+            SettingsError, DatabaseUnusable: See `Settings.database_path`, `Database.migrate`.
+        """
+        store = cls(settings)
+        try:
+            await store.database.migrate()
+            yield store
+        finally:
+            await store.database.close()
+
+    @property
+    def key_file(self) -> Path:
+        """Where the secret key is kept if `GATEWAY_SECRET_KEY` does not give it."""
+        return self.database.path.with_suffix(".key")
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Raises VaultError, see `Vault.open`."""
+        return Vault.open(self._secret_key, self.key_file)

@@ -1,0 +1,164 @@
+"""Secrets: sealing provider keys at rest, making and recognising access keys."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gateway.errors import GatewayError, Misconfigured
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+KEY_PREFIX = "sk-"
+REFERENCE_PREFIX = "os.environ/"
+_SHORTEST_KEY = 20
+_FEWEST_CHARACTERS = 8
+
+HOW_TO_MAKE_A_SECRET_KEY = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S105
+
+
+class VaultError(GatewayError):
+    """The secret key is missing, malformed, or not the one that sealed the data."""
+
+
+class WeakKey(GatewayError):
+    """An access key that could be guessed."""
+
+    status = 422
+    type = "invalid_request_error"
+
+
+class Vault:
+    """Seals and opens text with Fernet (AES-128-CBC and HMAC-SHA256).
+
+    The first key seals; all of them open, so a key is rotated by putting the new one first.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Take URL-safe base64 keys of 32 bytes, newest first.
+
+        Raises:
+            VaultError: A key is malformed.
+        """
+        # Imported where it is used: commands that only list things do without it.
+        from cryptography.fernet import Fernet, MultiFernet
+
+        try:
+            self._fernet: MultiFernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError as error:
+            raise VaultError(
+                "GATEWAY_SECRET_KEY is not a key: it takes 32 random bytes in URL-safe base64, "
+                f"as made by: {HOW_TO_MAKE_A_SECRET_KEY}"
+            ) from error
+
+    @classmethod
+    def open(cls, secret_key: str | None, key_file: Path) -> Vault:
+        """Use `secret_key` (comma separated), or `key_file`, made with mode 0600 if missing.
+
+        Raises:
+            VaultError: The key is malformed, or the file cannot be read or made.
+        """
+        text = secret_key or _read_or_make(key_file)
+        return cls([key.strip() for key in text.split(",") if key.strip()])
+
+    def seal(self, text: str) -> str:
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def unseal(self, sealed: str) -> str:
+        """Open what `seal` made.
+
+        Raises:
+            VaultError: It was sealed with a key that is not listed.
+        """
+        from cryptography.fernet import InvalidToken
+
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise VaultError(
+                "The provider keys in the database were sealed with another secret key. "
+                "Set GATEWAY_SECRET_KEY to it, or put the key file back beside the database."
+            ) from None
+
+
+def _read_or_make(key_file: Path) -> str:
+    from cryptography.fernet import Fernet
+
+    try:
+        # O_EXCL decides between two processes that start at once.
+        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise VaultError(f"Cannot make the key file {key_file}: {error.strerror}") from error
+    else:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(Fernet.generate_key().decode() + "\n")
+    try:
+        text = key_file.read_text().strip()
+    except OSError as error:
+        raise VaultError(f"Cannot read the key file {key_file}: {error.strerror}") from error
+    if not text:
+        raise VaultError(f"The key file {key_file} is empty")
+    return text
+
+
+def new_key() -> str:
+    """Make an access key: `sk-` and 32 random bytes."""
+    return KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_key(secret: str) -> str:
+    """SHA-256, hexadecimal. Keys are long and random, so a slow hash would add nothing."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def hint(secret: str) -> str:
+    """What is shown of a key after it was made: `sk-…abcd`."""
+    return f"{KEY_PREFIX}…{secret[-4:]}"
+
+
+def check_strength(secret: str, name: str) -> None:
+    """Refuse a key that someone chose too simply.
+
+    Raises:
+        WeakKey: The message calls the key by `name`.
+    """
+    if (
+        not secret.startswith(KEY_PREFIX)
+        or len(secret) < _SHORTEST_KEY
+        or len(set(secret)) < _FEWEST_CHARACTERS
+    ):
+        raise WeakKey(
+            f"{name} is too weak: it takes {KEY_PREFIX!r} and at least "
+            f"{_SHORTEST_KEY - len(KEY_PREFIX)} random characters, "
+            "as made by: echo sk-$(openssl rand -hex 32)",
+            param=name,
+        )
+
+
+def is_reference(value: object) -> bool:
+    return isinstance(value, str) and value.startswith(REFERENCE_PREFIX)
+
+
+def resolve_references(value: Any, environ: Mapping[str, str]) -> Any:
+    """Replace each string `os.environ/NAME` in a JSON-like value by that variable's text.
+
+    Raises:
+        Misconfigured: A variable is not set; `param` names it.
+    """
+    if isinstance(value, Mapping):
+        return {name: resolve_references(item, environ) for name, item in value.items()}
+    if isinstance(value, list):
+        return [resolve_references(item, environ) for item in value]
+    if not is_reference(value):
+        return value
+    name = value.removeprefix(REFERENCE_PREFIX)
+    if not environ.get(name):
+        raise Misconfigured(f"The environment variable {name} is not set", param=name)
+    return environ[name]

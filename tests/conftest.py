@@ -1,0 +1,94 @@
+"""Fixtures: a running gateway, a provider that does as it is told, and a wide fake of providers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.settings import Settings
+from tests.servers import FakeProvider, Gateway, serving
+
+# As scripts/test does; a test that calls litellm before the gateway loads it must not go online.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+ADMIN_KEY = "sk-admin-0123456789abcdef"
+HERE = Path(__file__).parent
+AIMOCK = HERE / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a gateway with a database of its own."""
+    return Settings(database_url=f"sqlite:///{tmp_path}/gateway.db", admin_key=ADMIN_KEY)
+
+
+@pytest.fixture(scope="session")
+async def _provider() -> AsyncIterator[FakeProvider]:
+    provider = FakeProvider()
+    async with serving(provider.app()) as url:
+        provider.url = url
+        yield provider
+
+
+@pytest.fixture
+def provider(_provider: FakeProvider) -> FakeProvider:
+    """A provider that answers as the test says, and politely until then."""
+    _provider.reset()
+    return _provider
+
+
+@pytest.fixture
+async def gateway(settings: Settings, provider: FakeProvider) -> AsyncIterator[Gateway]:
+    """A running gateway without models."""
+    app = create_app(settings)
+    async with serving(app) as url, httpx.AsyncClient(timeout=30) as http:
+        yield Gateway(url, ADMIN_KEY, provider, app, http)
+
+
+@pytest.fixture
+async def key(gateway: Gateway) -> str:
+    """A gateway key without limits, and a model `gpt` that it can call."""
+    await gateway.add_model()
+    return str((await gateway.issue_key())["key"])
+
+
+@pytest.fixture(scope="session")
+def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of aimock, which speaks the wire formats of OpenAI, Anthropic, Gemini, … ."""
+    node = shutil.which("node")
+    if not node or not AIMOCK.exists():
+        message = "needs node and aimock: scripts/test installs it (npm ci in tests/)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    ready = tmp_path_factory.mktemp("aimock") / "log"
+    with ready.open("w") as log:
+        process = subprocess.Popen(
+            [node, str(AIMOCK), "-p", "0", "-h", "127.0.0.1", "-f", str(HERE / "aimock.json")],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield _aimock_url(ready, process)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _aimock_url(log: Path, process: "subprocess.Popen[bytes]") -> str:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log.read_text().splitlines():
+            if "listening on " in line:
+                return line.rpartition(" ")[2].strip()
+        time.sleep(0.05)
+    raise RuntimeError(f"aimock did not start: {json.dumps(log.read_text())}")
