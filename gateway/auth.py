@@ -13,7 +13,6 @@ from gateway.records import Key
 from gateway.registry import Registry
 from gateway.vault import KEY_PREFIX, hash_key
 
-_BEARER = "bearer "
 # In the order in which LiteLLM looks; all but Authorization carry the bare key.
 _HEADERS = (
     "x-litellm-api-key",
@@ -60,11 +59,10 @@ def require_admin(key: Key) -> None:
 def _credential(headers: Mapping[str, str]) -> str:
     for name in _HEADERS:
         value = headers.get(name, "").strip()
-        if not value:
-            continue
-        if value.lower().startswith(_BEARER):
-            value = value[len(_BEARER) :].strip()
-        elif name == "authorization":
+        scheme, _, rest = value.partition(" ")
+        if scheme.lower() == "bearer":
+            value = rest.strip()
+        elif value and name == "authorization":
             raise NotAuthenticated(
                 "Authentication Error, Malformed API Key passed in. "
                 "Ensure Key has `Bearer ` prefix."

@@ -2,6 +2,7 @@
 
     GatewayError
     ├── InvalidRequest         400  the body of a call
+    │   └── UnknownModel
     ├── NotAuthenticated       401  no key, or not one of ours
     ├── AdminRequired          401  a gateway key on an admin route
     ├── NotFound               404
@@ -13,6 +14,9 @@
     ├── UpstreamError          the provider's own status
     ├── Misconfigured          500  a registered model that cannot work
     └── NotReady               503  still starting
+
+Four more are raised below HTTP and defined where that happens. They stop a start or a command:
+SettingsError (`settings`), VaultError and WeakKey (`vault`), DatabaseUnusable (`store.database`).
 
 An error knows how it is rendered (status, body, headers), so that every place that answers
 one answers the same. Statuses and types are those of LiteLLM 1.109 (proxy/_types.py,
@@ -49,12 +53,17 @@ class GatewayError(Exception):
         """`{"error": {"message", "type", "param", "code"}}`."""
         return {
             "error": {
-                "message": self.message,
-                "type": self.type,
-                "param": self.param,
-                "code": self.code or str(self.status),
+                "message": _encodable(self.message),
+                "type": _encodable(self.type),
+                "param": None if self.param is None else _encodable(self.param),
+                "code": _encodable(self.code or str(self.status)),
             }
         }
+
+
+def _encodable(text: str) -> str:
+    # A provider's JSON, or a command line, may hold half of a surrogate pair: no UTF-8 has that.
+    return text.encode(errors="backslashreplace").decode()
 
 
 class InvalidRequest(GatewayError):

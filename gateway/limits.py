@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import FixedWindowRateLimiter
 
 from gateway.errors import RateLimited
 from gateway.records import Key
+
+
+_WINDOW_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,13 @@ class Admission:
 
 
 class Limiter:
-    """Fixed windows of a minute, each opened by its first request, counted in this process."""
+    """Fixed windows of a minute, each opened by its first request, counted in this process.
+
+    A count belongs to the key alone, so a new limit holds for what was used already.
+    """
 
     def __init__(self) -> None:
-        self._windows = FixedWindowRateLimiter(MemoryStorage())
+        self._counts = MemoryStorage()
 
     async def admit(self, key: Key) -> Admission:
         """Count a request in.
@@ -39,30 +43,29 @@ class Limiter:
         headers: dict[str, str] = {}
         # Tokens first: a request refused for its key's tokens is not counted as one.
         if key.tpm_limit is not None:
-            item = RateLimitItemPerMinute(key.tpm_limit, namespace="tokens")
-            remaining, resets = await self._window(item, key)
-            if remaining <= 0:
-                raise _limited(key, "tokens", key.tpm_limit, resets)
-            headers |= _headers("tokens", key.tpm_limit, remaining)
+            used = await self._counts.get(_counter("tokens", key))
+            if used >= key.tpm_limit:
+                raise await self._limited(key, "tokens", key.tpm_limit)
+            headers |= _headers("tokens", key.tpm_limit, key.tpm_limit - used)
         if key.rpm_limit is not None:
-            item = RateLimitItemPerMinute(key.rpm_limit, namespace="requests")
-            admitted = await self._windows.hit(item, key.id)
-            remaining, resets = await self._window(item, key)
-            if not admitted:
-                raise _limited(key, "requests", key.rpm_limit, resets)
-            headers |= _headers("requests", key.rpm_limit, remaining)
+            used = await self._counts.incr(_counter("requests", key), _WINDOW_SECONDS)
+            if used > key.rpm_limit:
+                raise await self._limited(key, "requests", key.rpm_limit)
+            headers |= _headers("requests", key.rpm_limit, key.rpm_limit - used)
         return Admission(key, headers)
 
     async def settle(self, admission: Admission, tokens: int) -> None:
         """Count the tokens that the call used."""
-        limit = admission.key.tpm_limit
-        if limit is not None and tokens > 0:
-            item = RateLimitItemPerMinute(limit, namespace="tokens")
-            await self._windows.hit(item, admission.key.id, cost=tokens)
+        key = admission.key
+        if key.tpm_limit is not None and tokens > 0:
+            await self._counts.incr(_counter("tokens", key), _WINDOW_SECONDS, tokens)
 
-    async def _window(self, item: RateLimitItem, key: Key) -> tuple[int, float]:
-        stats = await self._windows.get_window_stats(item, key.id)
-        return stats.remaining, stats.reset_time
+    async def _limited(self, key: Key, unit: str, limit: int) -> RateLimited:
+        return _limited(key, unit, limit, await self._counts.get_expiry(_counter(unit, key)))
+
+
+def _counter(unit: str, key: Key) -> str:
+    return f"{unit}/{key.id}"
 
 
 def _headers(unit: str, limit: int, remaining: int) -> dict[str, str]:

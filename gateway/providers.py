@@ -62,7 +62,7 @@ def known_providers() -> frozenset[str]:
     spec = importlib.util.find_spec("litellm")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("litellm is not installed")
-    source = Path(spec.submodule_search_locations[0], "types", "utils.py").read_text()
+    source = Path(spec.submodule_search_locations[0], "types", "utils.py").read_text("utf-8")
     start = source.find("class LlmProviders(")
     end = source.find("\n\n\n", start)
     names = frozenset(

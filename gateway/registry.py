@@ -28,6 +28,7 @@ class Registry:
         self._store = store
         self._stamps: Mapping[str, int] = {}
         self._keys: dict[str, Key] = {}
+        self._hashes: dict[str, str] = {}
         self._refreshing = asyncio.Lock()
         self.models: Mapping[str, Model] = {}
         self.settings = CallSettings()
@@ -52,6 +53,9 @@ class Registry:
             stamps = await self._store.database.stamps()
             if stamps["keys"] != self._stamps.get("keys"):
                 for key in await self._store.keys.changed_since(self._stamps.get("keys", -1)):
+                    # A key that got a new secret must not be found by the old one.
+                    self._keys.pop(self._hashes.get(key.id, ""), None)
+                    self._hashes[key.id] = key.secret_hash
                     self._keys[key.secret_hash] = key
             if stamps["models"] != self._stamps.get("models"):
                 self.models = {model.name: model for model in await self._store.models.all()}

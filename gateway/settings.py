@@ -5,6 +5,7 @@ What all processes share (models, keys, call settings) is in the database instea
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ DEFAULT_DATABASE_URL = "sqlite:///gateway.db"
 SQLITE_PREFIX = "sqlite:///"
 # Room for several images in one message; providers take 20 to 50 MB.
 DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
+
+
+_COUNT = re.compile(r"0{0,9}[1-9][0-9]{0,17}")
 
 
 class SettingsError(GatewayError):
@@ -33,21 +37,22 @@ class Settings:
         max_body_bytes: The largest request body that is read.
     """
 
-    database_url: str = DEFAULT_DATABASE_URL
+    database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     admin_key: str | None = field(default=None, repr=False)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `GATEWAY_*`. An empty value counts as not set.
+        """Read `GATEWAY_*`. A blank value counts as not set, and blanks around one are left out.
 
         Raises:
             SettingsError: A value cannot be read; the message names the variable.
         """
-        present = {name: value for name, value in environ.items() if value}
+        # A file of variables may end its lines in \r, which no request could repeat in a key.
+        present = {name: value.strip() for name, value in environ.items() if value.strip()}
         limit = present.get("GATEWAY_MAX_BODY_BYTES", str(DEFAULT_MAX_BODY_BYTES))
-        if not limit.isascii() or not limit.isdigit() or int(limit) == 0:
+        if not _COUNT.fullmatch(limit):
             raise SettingsError(
                 f"GATEWAY_MAX_BODY_BYTES is {limit!r}; it takes a number of bytes, such as 33554432"
             )
@@ -67,8 +72,9 @@ class Settings:
         """
         path = self.database_url.removeprefix(SQLITE_PREFIX)
         if path == self.database_url or not path or path == ":memory:":
+            # Not the URL itself: another database's holds a password.
             raise SettingsError(
-                f"GATEWAY_DATABASE_URL is {self.database_url!r}; "
-                f"it takes {SQLITE_PREFIX}PATH, such as {DEFAULT_DATABASE_URL}"
+                f"GATEWAY_DATABASE_URL names no SQLite file; it takes {SQLITE_PREFIX}PATH, "
+                f"such as {DEFAULT_DATABASE_URL}"
             )
         return Path(path)

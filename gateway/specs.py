@@ -6,14 +6,17 @@ stands once.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import re
 import secrets
 import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -42,9 +45,16 @@ _LIFTED = {
     "custom_llm_provider": "provider",
 }
 
+# What people call a field that has another name, or another place, here.
+_MEANT = {"model": "litellm_params.model", "key_alias": "label"} | {
+    theirs: ours for theirs, ours in _LIFTED.items() if theirs != ours
+}
+
 NOT_YET = frozenset(
     {
+        "budget_duration",
         "input_cost_per_token",
+        "litellm_credential_name",
         "max_budget",
         "max_parallel_requests",
         "order",
@@ -59,22 +69,66 @@ NOT_YET = frozenset(
 
 _PER_CALL = frozenset({"messages", "prompt", "input", "stream", "stream_options", "mock_response"})
 
-_SECRET_NAME = re.compile(r"(^|_)(key|secret|token|password|credentials?|headers)(_|$)|_key_id$")
+_SECRET_NAME = re.compile(
+    r"(^|_)(keys?|apikey|secrets?|token|password|passwd|passphrase|credentials?|auth|authorization"
+    r"|cookies?|headers)(_|$)"
+)
+# A token's price is no token.
+_PRICE_NAME = re.compile(r"(^|_)cost(_|$)")
+# Where a word begins in apiKey, X-Api-Key.
+_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SCHEMES = ("http", "https")
+# The integers that orjson reads and writes.
+_INTEGERS = range(-(2**63), 2**64)
+# Deeper than any tool's schema, and far from where Python's recursion ends.
+_DEEPEST = 64
 
 
 def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2048)]
+def _none_is_empty(value: object) -> object:
+    return {} if value is None else value
+
+
+def _no_control(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("holds a control character")
+    return text
+
+
+def _ascii(text: str) -> str:
+    if not text.isascii():
+        raise ValueError("holds a character that no key has; was it copied where it is shortened?")
+    return text
+
+
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2048),
+    AfterValidator(_no_control),
+]
 OptionalText = Annotated[Text | None, BeforeValidator(_blank_is_none)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+ProviderKey = Annotated[
+    Annotated[Text, AfterValidator(_ascii)] | None, BeforeValidator(_blank_is_none)
+]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
+    AfterValidator(_no_control),
+]
 Label = Annotated[
-    Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)] | None,
+    Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+        AfterValidator(_no_control),
+    ]
+    | None,
     BeforeValidator(_blank_is_none),
 ]
+Object = Annotated[dict[str, Any], BeforeValidator(_none_is_empty)]
 Limit = Annotated[int, Field(gt=0, le=2**53)]
 
 
@@ -90,39 +144,28 @@ class ModelSpec(BaseModel):
 
     model_name: Name = Field(description="The name callers use; may hold / and :")
     provider: OptionalText = Field(None, description="One of litellm's providers")
-    api_key: OptionalText = Field(None, repr=False, description="The provider's key")
+    api_key: ProviderKey = Field(None, repr=False, description="The provider's key")
     base_url: OptionalText = Field(None, description="Where the provider is")
     api_version: OptionalText = Field(None, description="Azure's API version")
-    litellm_params: dict[str, Any] = Field(
+    litellm_params: Object = Field(
         default_factory=dict, repr=False, description="Any further litellm parameter"
     )
-    model_info: dict[str, Any] = Field(
+    model_info: Object = Field(
         default_factory=dict, description="What to tell of the model; never sent upstream"
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _lift(cls, data: Any) -> Any:
-        """Take what LiteLLM nests in `litellm_params` to the top."""
-        if not isinstance(data, Mapping) or not isinstance(data.get("litellm_params"), Mapping):
-            return data
-        lifted = dict(data)
-        rest = lifted["litellm_params"] = dict(lifted["litellm_params"])
-        for inner, outer in _LIFTED.items():
-            value = rest.pop(inner, None)
-            if value in (None, ""):
-                continue
-            if lifted.get(outer) not in (None, "", value):
-                raise ValueError(f"{outer} and litellm_params.{inner} say different things")
-            lifted[outer] = value
-        return lifted
+    def _read(cls, data: Any) -> Any:
+        _check_json(data)
+        return _lifted(data)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if _CONTROL.search(self.model_name):
-            raise _WrongField("model_name", "holds a control character")
+        if "*" in self.model_name:
+            raise _WrongField("model_name", "holds a *; this gateway has no wildcards yet")
         self._check_params()
-        prefix, _ = split_model(self.litellm_params.get("model") or self.model_name)
+        prefix, _ = split_model(self._named_upstream)
         provider = self.provider or prefix
         if provider is None:
             raise _WrongField(
@@ -135,21 +178,29 @@ class ModelSpec(BaseModel):
             meant = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
             raise _WrongField("provider", f"{provider!r} is not one of litellm's providers{meant}")
         self.provider = provider
+        if self._named_upstream == f"{provider}/":
+            raise _WrongField("litellm_params.model", "takes the provider's name for the model")
         if self.base_url is None:
             if provider in BASE_URL_REQUIRED:
                 raise _WrongField("base_url", f"is required for the provider {provider}")
         elif not vault.is_reference(self.base_url):
             _check_url(self.base_url)
+        given_id = self.model_info.get("id")
+        if given_id is not None and not (isinstance(given_id, str) and given_id.strip()):
+            raise _WrongField("model_info.id", "takes text")
         return self
+
+    @property
+    def _named_upstream(self) -> str:
+        """The provider's name for the model as it was given, perhaps with litellm's prefix."""
+        return str(self.litellm_params.get("model") or self.model_name).strip()
 
     def _check_params(self) -> None:
         for name, value in self.litellm_params.items():
             field = f"litellm_params.{name}"
-            if (
-                name == "model"
-                and value is not None
-                and not (isinstance(value, str) and value.strip())
-            ):
+            if value is None:
+                continue
+            if name == "model" and not (isinstance(value, str) and value.strip()):
                 raise _WrongField(field, "takes the provider's name for the model")
             if name in NOT_YET:
                 raise _WrongField(field, "is not supported by this gateway yet")
@@ -163,17 +214,19 @@ class ModelSpec(BaseModel):
         provider = self.provider
         assert provider is not None  # noqa: S101 - _complete has seen to it
         params = {name: value for name, value in self.litellm_params.items() if value is not None}
-        upstream = str(params.pop("model", self.model_name)).strip()
-        upstream = upstream.removeprefix(f"{provider}/") or upstream
-        hidden = {name: params.pop(name) for name in list(params) if is_secret(name)}
+        params.pop("model", None)
+        hidden = {
+            name: params.pop(name)
+            for name, value in list(params.items())
+            if is_secret(name) or _holds_secret(value)
+        }
         if self.api_key is not None:
             hidden["api_key"] = self.api_key
-        given_id = self.model_info.get("id")
         return Model(
-            id=model_id or (given_id if isinstance(given_id, str) else "") or new_id("model"),
+            id=model_id or self.model_info.get("id") or new_id("model"),
             name=self.model_name,
             provider=provider,
-            upstream_model=upstream,
+            upstream_model=self._named_upstream.removeprefix(f"{provider}/"),
             base_url=self.base_url.rstrip("/") if self.base_url else None,
             api_version=self.api_version,
             params=params,
@@ -192,6 +245,12 @@ class KeySpec(BaseModel):
     label: Label = Field(None, description="What the key is for")
     rpm_limit: Limit | None = Field(None, description="Requests a minute")
     tpm_limit: Limit | None = Field(None, description="Tokens a minute")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: Any) -> Any:
+        _check_json(data)
+        return data
 
     def record(self, secret: str, now: int, kind: KeyKind = "gateway") -> Key:
         """Make the record of the key whose secret this is."""
@@ -251,13 +310,23 @@ def key_spec(data: object) -> KeySpec:
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """The description that makes this model, secrets included: never for display."""
+    """The description that makes this model, secrets included: never for display.
+
+    Its id and times are not part of it.
+    """
+    secrets = dict(model.secrets)
     return {
         "model_name": model.name,
         "provider": model.provider,
+        "api_key": secrets.pop("api_key", None),
         "base_url": model.base_url,
         "api_version": model.api_version,
-        "litellm_params": {"model": model.upstream_model, **model.params, **model.secrets},
+        "litellm_params": {
+            # With the prefix, as one is taken off: servers have names such as openai/gpt-oss-20b.
+            "model": f"{model.provider}/{model.upstream_model}",
+            **model.params,
+            **secrets,
+        },
         "model_info": dict(model.info),
     }
 
@@ -265,20 +334,90 @@ def describe(model: Model) -> dict[str, Any]:
 def patched(model: Model, patch: object, now: int) -> Model:
     """Apply a JSON merge patch (RFC 7396: null removes) to a model's description.
 
+    The provider's name for the model changes only where the patch has `litellm_params.model`.
+
     Raises:
         InvalidField: The patch, or what it makes of the model, cannot be.
     """
     if not isinstance(patch, Mapping):
         raise InvalidField("The body must be a JSON object")
-    unknown = sorted(set(patch) - set(ModelSpec.model_fields))
-    if unknown:
-        raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])
-    current = describe(model)
-    # A new name for callers leaves the provider's name for the model alone, unless that is new too.
+    try:
+        _check_json(patch)
+        changes = _lifted(patch)
+        unknown = sorted(set(changes) - set(ModelSpec.model_fields))
+        if unknown:
+            raise _no_such_field(unknown[0])
+        params = changes.get("litellm_params")
+        info = changes.get("model_info")
+        if isinstance(info, Mapping) and info.get("id") not in (None, model.id):
+            raise _WrongField("model_info.id", "cannot be changed")
+        renamed = isinstance(params, Mapping) and "model" in params
+        if isinstance(params, Mapping) and not changes.get("provider"):
+            _check_same_provider(params.get("model"), model.provider)
+    except _WrongField as wrong:
+        raise wrong.shown() from None
+    new = model_spec(_merge(describe(model), changes)).record(model.id, model.created_at, now)
+    return new if renamed else dataclasses.replace(new, upstream_model=model.upstream_model)
+
+
+def _check_same_provider(name: object, provider: str) -> None:
+    # `azure/x` for a model at openai may mean another provider, or a name that openai has.
+    prefix, _ = split_model(name) if isinstance(name, str) else (None, "")
+    if prefix not in (None, provider):
+        raise _WrongField(
+            "litellm_params.model",
+            f"begins with {prefix}/, while the model's provider is {provider}; give provider too",
+        )
+
+
+def _lifted(data: Any) -> Any:
+    """Take what LiteLLM nests in `litellm_params` to the top. Raises _WrongField."""
+    if not isinstance(data, Mapping) or not isinstance(data.get("litellm_params"), Mapping):
+        return data
+    lifted = dict(data)
+    rest = lifted["litellm_params"] = dict(lifted["litellm_params"])
     for inner, outer in _LIFTED.items():
-        if outer in patch:
-            current["litellm_params"].pop(inner, None)
-    return model_spec(_merge(current, patch)).record(model.id, model.created_at, now)
+        if inner not in rest:
+            continue
+        value = rest.pop(inner)
+        if lifted.get(outer) in (None, ""):
+            lifted[outer] = value
+        elif value not in (None, "", lifted[outer]):
+            raise _WrongField(outer, f"and litellm_params.{inner} say different things")
+    return lifted
+
+
+def _check_json(value: object, where: str = "", depth: int = 0) -> None:
+    """Refuse what could not be stored or sent as JSON; YAML has dates, NaN, … ."""
+    if depth > _DEEPEST:
+        raise _WrongField(".".join(where.split(".")[:2]), "is nested too deeply")
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if not isinstance(name, str) or _is_half(name):
+                raise _WrongField(f"{where}.{name!r}".lstrip("."), "has a name that is not text")
+            _check_json(item, f"{where}.{name}" if where else name, depth + 1)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            _check_json(item, f"{where}.{position}", depth + 1)
+    elif fault := _json_fault(value):
+        raise _WrongField(where, fault)
+
+
+def _json_fault(value: object) -> str | None:
+    match value:
+        case None | bool():
+            return None
+        case str():
+            return "holds half of a surrogate pair, which is no text" if _is_half(value) else None
+        case float():
+            return None if math.isfinite(value) else "takes a finite number"
+        case int():
+            return None if value in _INTEGERS else "is too large a number"
+    return f"holds a {type(value).__name__}, which JSON does not have"
+
+
+def _is_half(text: str) -> bool:
+    return not text.isascii() and text != text.encode(errors="replace").decode()
 
 
 def _merge(old: object, patch: object) -> object:
@@ -299,7 +438,14 @@ def is_secret(name: str) -> bool:
     >>> is_secret("aws_secret_access_key"), is_secret("max_tokens")
     (True, False)
     """
-    return bool(_SECRET_NAME.search(name))
+    words = _WORD_START.sub("_", name).lower()
+    return bool(_SECRET_NAME.search(words)) and not _PRICE_NAME.search(words)
+
+
+def _holds_secret(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(is_secret(name) or _holds_secret(item) for name, item in value.items())
+    return isinstance(value, list) and any(map(_holds_secret, value))
 
 
 def new_id(prefix: str) -> str:
@@ -313,13 +459,18 @@ def invalid_field(error: ValidationError) -> InvalidField:
     message = first["msg"].removeprefix("Value error, ")
     wrong = first.get("ctx", {}).get("error")
     if isinstance(wrong, _WrongField):
-        return InvalidField(f"{wrong.field} {message}", param=wrong.field)
+        return wrong.shown()
     field = ".".join(str(part) for part in first["loc"])
     if not field:
         return InvalidField(message)
     if first["type"] == "extra_forbidden":
-        message = "no such field"
+        return _no_such_field(field)
     return InvalidField(f"{field}: {message[0].lower()}{message[1:]}", param=field)
+
+
+def _no_such_field(field: str) -> InvalidField:
+    meant = f"; did you mean {_MEANT[field]}?" if field in _MEANT else ""
+    return InvalidField(f"{field}: no such field{meant}", param=field)
 
 
 class _WrongField(ValueError):
@@ -329,21 +480,23 @@ class _WrongField(ValueError):
         super().__init__(message)
         self.field = field
 
+    def shown(self) -> InvalidField:
+        return InvalidField(f"{self.field} {self}", param=self.field)
+
 
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and not re.search(r"\s", url)
+        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and not re.search(r"\s|#", url)
         _ = parts.port  # a port out of range raises
     except ValueError:
         valid = False
     if not valid:
+        # Without the value, which may hold a password.
+        raise _WrongField("base_url", "is not a URL: it takes http:// or https:// and a host name")
+    if "@" in parts.netloc or any(is_secret(name) for name, _ in parse_qsl(parts.query)):
         raise _WrongField(
-            "base_url", f"{url!r} is not a URL: it takes http:// or https:// and a host name"
-        )
-    if parts.username or parts.password:
-        raise _WrongField(
-            "base_url", "holds a user name or password; put a secret into api_key instead"
+            "base_url", "holds a user name, password or key; put a secret into api_key instead"
         )
 
 

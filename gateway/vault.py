@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import re
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +21,7 @@ KEY_PREFIX = "sk-"
 REFERENCE_PREFIX = "os.environ/"
 _SHORTEST_KEY = 20
 _FEWEST_CHARACTERS = 8
+_PRINTABLE = re.compile(r"[!-~]*")
 
 HOW_TO_MAKE_A_SECRET_KEY = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S105
 
@@ -39,11 +43,11 @@ class Vault:
     The first key seals; all of them open, so a key is rotated by putting the new one first.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str], source: str = "GATEWAY_SECRET_KEY") -> None:
         """Take URL-safe base64 keys of 32 bytes, newest first.
 
         Raises:
-            VaultError: A key is malformed.
+            VaultError: A key is malformed; the message says that it came from `source`.
         """
         # Imported where it is used: commands that only list things do without it.
         from cryptography.fernet import Fernet, MultiFernet
@@ -52,7 +56,7 @@ class Vault:
             self._fernet: MultiFernet = MultiFernet([Fernet(key) for key in keys])
         except ValueError as error:
             raise VaultError(
-                "GATEWAY_SECRET_KEY is not a key: it takes 32 random bytes in URL-safe base64, "
+                f"{source} is not a key: it takes 32 random bytes in URL-safe base64, "
                 f"as made by: {HOW_TO_MAKE_A_SECRET_KEY}"
             ) from error
 
@@ -64,7 +68,8 @@ class Vault:
             VaultError: The key is malformed, or the file cannot be read or made.
         """
         text = secret_key or _read_or_make(key_file)
-        return cls([key.strip() for key in text.split(",") if key.strip()])
+        source = "GATEWAY_SECRET_KEY" if secret_key else f"The key file {key_file}"
+        return cls([key.strip() for key in text.split(",") if key.strip()], source)
 
     def seal(self, text: str) -> str:
         return self._fernet.encrypt(text.encode()).decode()
@@ -87,25 +92,37 @@ class Vault:
 
 
 def _read_or_make(key_file: Path) -> str:
-    from cryptography.fernet import Fernet
-
     try:
-        # O_EXCL decides between two processes that start at once.
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
+        if not key_file.exists():
+            _make(key_file)
     except OSError as error:
         raise VaultError(f"Cannot make the key file {key_file}: {error.strerror}") from error
-    else:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(Fernet.generate_key().decode() + "\n")
     try:
-        text = key_file.read_text().strip()
+        text = key_file.read_text("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise VaultError(f"The key file {key_file} holds something else than a key") from error
     except OSError as error:
         raise VaultError(f"Cannot read the key file {key_file}: {error.strerror}") from error
     if not text:
         raise VaultError(f"The key file {key_file} is empty")
     return text
+
+
+def _make(key_file: Path) -> None:
+    from cryptography.fernet import Fernet
+
+    # Written whole under another name (mode 0600) first. The link then decides between two
+    # processes that start at once, and neither sees half a file.
+    descriptor, draft = tempfile.mkstemp(dir=key_file.parent, prefix=key_file.name)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(Fernet.generate_key().decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, key_file)
+    finally:
+        os.unlink(draft)
 
 
 def new_key() -> str:
@@ -131,19 +148,26 @@ def check_strength(secret: str, name: str) -> None:
     """
     if (
         not secret.startswith(KEY_PREFIX)
+        # A header could not carry it.
+        or not _PRINTABLE.fullmatch(secret)
         or len(secret) < _SHORTEST_KEY
         or len(set(secret)) < _FEWEST_CHARACTERS
     ):
         raise WeakKey(
             f"{name} is too weak: it takes {KEY_PREFIX!r} and at least "
-            f"{_SHORTEST_KEY - len(KEY_PREFIX)} random characters, "
+            f"{_SHORTEST_KEY - len(KEY_PREFIX)} random ASCII characters without blanks, "
             "as made by: echo sk-$(openssl rand -hex 32)",
             param=name,
         )
 
 
 def is_reference(value: object) -> bool:
-    return isinstance(value, str) and value.startswith(REFERENCE_PREFIX)
+    """Whether this is `os.environ/NAME`, with a name."""
+    return (
+        isinstance(value, str)
+        and value.startswith(REFERENCE_PREFIX)
+        and len(value) > len(REFERENCE_PREFIX)
+    )
 
 
 def resolve_references(value: Any, environ: Mapping[str, str]) -> Any:

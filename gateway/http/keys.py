@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import vault
+from gateway.display import key_view
 from gateway.errors import InvalidField
-from gateway.http.models import timestamp
 from gateway.http.requests import admin, json_response, read_object, services
-from gateway.records import Key
 from gateway.specs import key_spec
 
 _MOST = 1000
@@ -27,7 +25,7 @@ async def issue_key(request: Request) -> Response:
     key = key_spec(body).record(secret, int(time.time()))
     await services(request).store.keys.add(key)
     # No cache on the way may keep the secret.
-    return json_response({**shown(key), "key": secret}, 201, {"cache-control": "no-store"})
+    return json_response({**key_view(key), "key": secret}, 201, {"cache-control": "no-store"})
 
 
 async def list_keys(request: Request) -> Response:
@@ -39,13 +37,13 @@ async def list_keys(request: Request) -> Response:
     store = services(request).store
     found, more = await store.keys.page(int(limit), request.query_params.get("after"))
     return json_response(
-        {"object": "list", "data": [shown(key) for key in found], "has_more": more}
+        {"object": "list", "data": [key_view(key) for key in found], "has_more": more}
     )
 
 
 async def get_key(request: Request) -> Response:
     admin(request)
-    return json_response(shown(await services(request).store.keys.get(request.path_params["id"])))
+    return json_response(key_view(await services(request).store.keys.get(request.path_params["id"])))
 
 
 async def revoke_key(request: Request) -> Response:
@@ -55,20 +53,4 @@ async def revoke_key(request: Request) -> Response:
     key_id = request.path_params["id"]
     await keys.get(key_id)  # raises NotFound
     await keys.revoke([key_id], int(time.time()))
-    return json_response(shown(await keys.get(key_id)))
-
-
-def shown(key: Key) -> dict[str, Any]:
-    """What an admin sees of a key."""
-    return {
-        "id": key.id,
-        "object": "key",
-        "kind": key.kind,
-        "label": key.label,
-        "hint": key.hint,
-        "state": "active" if key.revoked_at is None else "revoked",
-        "rpm_limit": key.rpm_limit,
-        "tpm_limit": key.tpm_limit,
-        "created_at": timestamp(key.created_at),
-        "revoked_at": None if key.revoked_at is None else timestamp(key.revoked_at),
-    }
+    return json_response(key_view(await keys.get(key_id)))

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.display import model_view
 from gateway.errors import InvalidField
 from gateway.http.requests import admin, json_response, read_object, services
 from gateway.records import Model
 from gateway.specs import model_spec, patched
-from gateway.vault import is_reference
-
-HIDDEN = "[hidden]"
 
 
 async def add_model(request: Request) -> Response:
@@ -48,32 +45,8 @@ async def delete_model(request: Request) -> Response:
     return json_response({"id": model_id, "model_name": name, "object": "model", "deleted": True})
 
 
-def shown(model: Model) -> dict[str, Any]:
-    """What an admin sees of a model. Secrets are hidden, references to variables are not."""
-    secrets = {
-        name: value if is_reference(value) else HIDDEN for name, value in model.secrets.items()
-    }
-    return {
-        "model_id": model.id,
-        "model_name": model.name,
-        "provider": model.provider,
-        "api_key": secrets.pop("api_key", None),
-        "base_url": model.base_url,
-        "api_version": model.api_version,
-        "litellm_params": {"model": model.upstream_model, **model.params, **secrets},
-        "model_info": dict(model.info),
-        "created_at": timestamp(model.created_at),
-        "updated_at": timestamp(model.updated_at),
-    }
-
-
-def timestamp(seconds: int) -> str:
-    """ISO 8601 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
 def _object(model: Model) -> dict[str, Any]:
-    return {"id": model.name, "object": "model", "created": model.created_at} | shown(model)
+    return {"id": model.name, "object": "model", "created": model.created_at} | model_view(model)
 
 
 def _named(request: Request, body: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from gateway.display import model_view
 from gateway.errors import NotFound
 from gateway.http.bodies import validate
-from gateway.http.models import shown
 from gateway.http.requests import caller, json_response, read_object, services, unless_gone
 from gateway.http.sse import EventStream
 from gateway.records import Call, Key, Model, Operation
@@ -60,4 +60,4 @@ def _entry(model: Model, key: Key) -> dict[str, Any]:
         "created": model.created_at,
         "owned_by": model.provider,
     }
-    return entry | shown(model) if key.is_admin else entry
+    return entry | model_view(model) if key.is_admin else entry

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sqlalchemy import Connection, event, select, text, update
+from sqlalchemy import URL, Connection, event, select, text, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -19,6 +21,8 @@ from gateway.store.tables import stamps
 Topic = Literal["models", "keys", "settings"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+log = logging.getLogger(__name__)
 
 
 class DatabaseUnusable(GatewayError):
@@ -42,8 +46,12 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+        # Not written as text: a path may hold ?, # or %.
+        self._engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
         self._writer = self._engine.execution_options(gateway_begin="BEGIN IMMEDIATE")
+        # Writers of this process wait here in turn. In SQLite they would each hold a connection,
+        # which readers need, and be let in by luck.
+        self._writing = asyncio.Lock()
         self._subscribers: list[Callable[[], Awaitable[object]]] = []
         event.listen(self._engine.sync_engine, "connect", _on_connect)
         event.listen(self._engine.sync_engine, "begin", _on_begin)
@@ -69,10 +77,10 @@ class Database:
                 current = await connection.run_sync(_version)
             if current == head():
                 return
-            if current is not None and current > head():
+            if current is not None and current not in _versions():
                 raise DatabaseUnusable(
-                    f"The database {self.path} was written by a newer gateway "
-                    f"(schema {current}, this one knows {head()}); upgrade the gateway"
+                    f"The database {self.path} was written by a newer gateway, or by another "
+                    f"program (schema {current}, this one knows {head()}); upgrade the gateway"
                 )
             async with self._writer.begin() as connection:
                 await connection.run_sync(_upgrade)
@@ -87,8 +95,11 @@ class Database:
 
     @asynccontextmanager
     async def write(self, topic: Topic) -> AsyncIterator[Write]:
-        """Change a topic's rows: all of it or, after an exception, nothing."""
-        async with self._writer.begin() as connection:
+        """Change a topic's rows: all of it or, after an exception, nothing.
+
+        What is committed is not undone by a subscriber that fails: that is logged.
+        """
+        async with self._writing, self._writer.begin() as connection:
             raised = update(stamps).where(stamps.c.topic == topic)
             stamp = await connection.scalar(
                 raised.values(value=stamps.c.value + 1).returning(stamps.c.value)
@@ -96,7 +107,10 @@ class Database:
             assert isinstance(stamp, int), f"no stamp for {topic}"  # noqa: S101
             yield Write(connection, stamp)
         for changed in self._subscribers:
-            await changed()
+            try:
+                await changed()
+            except Exception:
+                log.exception("A change to %s is stored, but not yet in use here", topic)
 
     async def stamps(self) -> dict[str, int]:
         """The stamp of each topic."""
@@ -106,8 +120,11 @@ class Database:
 
     async def check_integrity(self) -> list[str]:
         """What `PRAGMA integrity_check` finds; nothing for a sound file."""
-        async with self.read() as connection:
-            found = (await connection.execute(text("PRAGMA integrity_check"))).scalars().all()
+        try:
+            async with self.read() as connection:
+                found = (await connection.execute(text("PRAGMA integrity_check"))).scalars().all()
+        except DatabaseError as error:  # damage can also keep the check from its end
+            return [str(error.orig)]
         return [] if found == ["ok"] else list(found)
 
     async def close(self) -> None:
@@ -116,7 +133,11 @@ class Database:
 
 def head() -> str:
     """The newest migration, told by its file's name."""
-    return max(path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py"))
+    return max(_versions())
+
+
+def _versions() -> set[str]:
+    return {path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py")}
 
 
 def _on_connect(connection: Any, _record: object) -> None:
@@ -124,10 +145,11 @@ def _on_connect(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
+        # First: another process may be changing the journal's mode just now.
+        "busy_timeout = 10000",
         "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
-        "busy_timeout = 10000",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -49,15 +49,18 @@ class Keys:
                 row = asdict(key) | {"stamp": write.stamp}
                 await write.connection.execute(insert(keys).values(row))
         except IntegrityError:
-            raise Conflict("This key exists already", param="key") from None
+            raise _known_already() from None
 
     async def replace(self, key: Key) -> None:
-        """Store the key under its id. Raises NotFound."""
-        async with self._database.write("keys") as write:
-            row = asdict(key) | {"stamp": write.stamp}
-            changed = update(keys).where(keys.c.id == key.id).values(row)
-            if not (await write.connection.execute(changed)).rowcount:
-                raise _unknown(key.id)
+        """Store the key under its id. Raises NotFound; Conflict where another has its secret."""
+        try:
+            async with self._database.write("keys") as write:
+                row = asdict(key) | {"stamp": write.stamp}
+                changed = update(keys).where(keys.c.id == key.id).values(row)
+                if not (await write.connection.execute(changed)).rowcount:
+                    raise _unknown(key.id)
+        except IntegrityError:
+            raise _known_already() from None
 
     async def revoke(self, key_ids: Iterable[str], now: int) -> int:
         """Revoke those of the keys that are not yet; say how many that were."""
@@ -73,6 +76,10 @@ class Keys:
 
 def _key(row: Row[Any]) -> Key:
     return Key(*row)
+
+
+def _known_already() -> Conflict:
+    return Conflict("This key exists already", param="key")
 
 
 def _unknown(key_id: str) -> NotFound:

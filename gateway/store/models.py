@@ -47,7 +47,11 @@ class Models:
         try:
             async with self._database.write("models") as write:
                 await write.connection.execute(insert(models).values(self._row(model)))
-        except IntegrityError:
+        except IntegrityError as error:
+            if "models.id" in str(error.orig):
+                raise Conflict(
+                    f"Another model has the id {model.id!r}", param="model_info.id"
+                ) from None
             raise _taken(model) from None
 
     async def replace(self, model: Model) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from sqlalchemy import delete, insert, select
 
@@ -18,7 +18,9 @@ class CallSettingsStore:
     async def get(self) -> CallSettings:
         async with self._database.read() as connection:
             rows = await connection.execute(select(settings))
-            return CallSettings(**{row.name: row.value for row in rows})
+            # A newer gateway on the same schema may have stored one that is not known here.
+            known = {field.name for field in fields(CallSettings)}
+            return CallSettings(**{row.name: row.value for row in rows if row.name in known})
 
     async def put(self, new: CallSettings) -> None:
         default = asdict(CallSettings())

@@ -1,0 +1,6 @@
+"""stub"""
+import typer
+app = typer.Typer(help="x")
+@app.command()
+def check() -> None: ...
+def apply_file(context, path): ...

@@ -1,0 +1,143 @@
+"""`gateway doctor`: is this installation and its database in order?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import typer
+
+from gateway.commands.output import PROBLEM, Json, print_json, print_table
+from gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from gateway.store import Store
+
+# Published with malware in them, and the files they left behind: see docs/security of litellm,
+# BerriAI/litellm issues 24512 and 24518, and the incident of 21 October 2026.
+_MALICIOUS_LITELLM = ("1.82.7", "1.82.8", "1.107.0")
+_IMPLANTS = ("litellm_init.pth", "cook.pth", "cook.py", "sitecustomize.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found, and how to mend it."""
+
+    check: str
+    state: Literal["ok", "warning", "problem"]
+    detail: str
+    remedy: str = ""
+
+
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check the installation, the database and the secrets."""
+    findings = asyncio.run(_examine(context.obj))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        rows = ((f.check, f.state, f.detail, f.remedy) for f in findings)
+        print_table(("CHECK", "STATE", "FOUND", "TO MEND IT"), rows, "Nothing was checked.")
+    if any(finding.state == "problem" for finding in findings):
+        raise typer.Exit(PROBLEM)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    from gateway.errors import GatewayError
+    from gateway.store import Store
+
+    findings = [_python(), _litellm(), *_implants(sys.path)]
+    try:
+        async with Store.open(settings) as store:
+            findings += [finding async for finding in _database(store)]
+    except GatewayError as error:
+        findings.append(Finding("database", "problem", str(error), "check GATEWAY_DATABASE_URL"))
+    return findings
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", sys.version.split()[0])
+
+
+def _litellm() -> Finding:
+    try:
+        version = distribution("litellm").version
+    except PackageNotFoundError:
+        return Finding("litellm", "problem", "not installed", "install the gateway again")
+    if version in _MALICIOUS_LITELLM:
+        return Finding(
+            "litellm",
+            "problem",
+            f"{version} was published with malware",
+            "take this machine off the network, rotate every key on it, and build it anew",
+        )
+    return Finding("litellm", "ok", version)
+
+
+def _implants(folders: list[str]) -> list[Finding]:
+    # Some systems ship a sitecustomize.py of their own beside the standard library.
+    packages = [Path(folder) for folder in folders if folder.endswith("site-packages")]
+    found = [str(p / name) for p in packages for name in _IMPLANTS if (p / name).exists()]
+    return [
+        Finding(
+            "implants",
+            "problem",
+            f"{path} is a file that malicious releases of litellm left behind",
+            "find out where it comes from before anything else runs here",
+        )
+        for path in found
+    ]
+
+
+async def _database(store: Store) -> AsyncIterator[Finding]:
+    damage = await store.database.check_integrity()
+    path = store.database.path
+    if damage:
+        yield Finding("database", "problem", f"{path}: {damage[0]}", "restore it from a backup")
+    else:
+        yield Finding("database", "ok", str(path))
+    yield _mode("database file", path)
+    if store.key_file.exists():
+        yield _mode("secret key file", store.key_file)
+    async for finding in _secrets(store):
+        yield finding
+    keys = [key for key in await store.keys.all() if key.revoked_at is None]
+    if any(key.is_admin for key in keys):
+        yield Finding("admin key", "ok", "there is one")
+    else:
+        yield Finding("admin key", "warning", "none yet", "the first start makes and prints one")
+
+
+async def _secrets(store: Store) -> AsyncIterator[Finding]:
+    from gateway.errors import Misconfigured
+    from gateway.vault import VaultError, resolve_references
+
+    try:
+        models = await store.models.all()
+    except VaultError as error:
+        yield Finding("secret key", "problem", str(error), "set GATEWAY_SECRET_KEY")
+        return
+    yield Finding("secret key", "ok", f"opens all {len(models)} models")
+    for model in models:
+        try:
+            resolve_references([model.secrets, model.params, model.base_url], os.environ)
+        except Misconfigured as error:
+            yield Finding(
+                f"model {model.name}",
+                "warning",
+                f"{error} here",
+                "set it where the gateway runs",
+            )
+
+
+def _mode(check: str, path: Path) -> Finding:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        return Finding(check, "problem", f"others may read {path}", f"chmod 600 {path}")
+    return Finding(check, "ok", f"mode {mode:03o}")

@@ -1,0 +1,231 @@
+"""Managing models over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.app import create_app
+from gateway.settings import Settings
+from tests.servers import Gateway, serving
+
+NAMES = [
+    "gpt-4o",
+    "openai/gpt-4o",
+    "anthropic.claude-3:0",
+    "a/b/c:d",
+    "smith's model",
+    "модель",
+    "a%2Fb",
+]
+
+
+async def test_a_new_model_is_called_at_once(gateway: Gateway, key: str) -> None:
+    await gateway.add_model("second", litellm_params={"model": "gpt-4o-mini"})
+    answer = await gateway.chat(key, "second")
+    assert answer.status_code == 200
+    assert answer.json()["model"] == "second"
+    assert gateway.provider.received[-1].body["model"] == "gpt-4o-mini"
+
+
+async def test_post_answers_with_what_is_registered_and_without_the_key(gateway: Gateway) -> None:
+    body = await gateway.add_model(
+        "azure-gpt",
+        provider="azure",
+        base_url="https://me.openai.azure.com/",
+        api_version="2024-10-21",
+        api_key="azure-secret-0123456789",
+        litellm_params={"temperature": 0.2, "azure_ad_token": "token-0123456789"},
+    )
+    assert body["id"] == body["model_name"] == "azure-gpt"
+    assert body["object"] == "model"
+    assert body["provider"] == "azure"
+    assert body["base_url"] == "https://me.openai.azure.com"
+    assert body["api_version"] == "2024-10-21"
+    assert body["api_key"] == "[hidden]"
+    assert body["litellm_params"] == {
+        "model": "azure-gpt",
+        "temperature": 0.2,
+        "azure_ad_token": "[hidden]",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_any_name_can_be_registered_read_called_and_deleted(
+    gateway: Gateway, name: str
+) -> None:
+    await gateway.add_model(name)
+    secret = (await gateway.issue_key())["key"]
+    path = "/".join(
+        httpx.URL("http://x").copy_with(path="/" + p).raw_path[1:].decode()
+        for p in name.replace("%", "%25").split("/")
+    )
+    one = await gateway.request("GET", f"/v1/models/{path}", secret)
+    assert one.status_code == 200, one.text
+    assert one.json()["id"] == name
+    assert (await gateway.chat(secret, name)).status_code == 200
+    gone = await gateway.manage("DELETE", f"/models/{path}")
+    assert gone.status_code == 200
+    assert gone.json() | {"id": ""} == {
+        "id": "",
+        "model_name": name,
+        "object": "model",
+        "deleted": True,
+    }
+    assert (await gateway.chat(secret, name)).status_code == 400
+
+
+@pytest.mark.parametrize("way", ["path", "escaped path", "query", "body"])
+async def test_delete_takes_the_name_in_three_places(gateway: Gateway, way: str) -> None:
+    name = "team/gpt:latest"
+    await gateway.add_model(name)
+    match way:
+        case "path":
+            response = await gateway.manage("DELETE", f"/models/{name}")
+        case "escaped path":
+            response = await gateway.manage("DELETE", "/models/team%2Fgpt%3Alatest")
+        case "query":
+            response = await gateway.manage("DELETE", "/models?name=team%2Fgpt:latest")
+        case _:
+            response = await gateway.manage("DELETE", "/models", {"model_name": name})
+    assert response.status_code == 200, response.text
+    assert (await gateway.manage("GET", "/models")).json()["data"] == []
+
+
+async def test_delete_without_a_name_or_with_other_fields_is_refused(gateway: Gateway) -> None:
+    none = await gateway.manage("DELETE", "/models")
+    assert (none.status_code, none.json()["error"]["param"]) == (422, "model_name")
+    other = await gateway.manage("DELETE", "/models", {"name": "gpt"})
+    assert (other.status_code, other.json()["error"]["param"]) == (422, "name")
+
+
+async def test_deleting_a_model_leaves_keys_and_gives_litellms_error(
+    gateway: Gateway, key: str
+) -> None:
+    await gateway.manage("DELETE", "/models/gpt")
+    refused = await gateway.chat(key)
+    assert refused.status_code == 400
+    assert refused.json()["error"] == {
+        "message": "/chat/completions: Invalid model name passed in model=gpt. "
+        "Call `/v1/models` to view available models for your key.",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "400",
+    }
+    await gateway.add_model()
+    assert (await gateway.chat(key)).status_code == 200
+
+
+async def test_patch_changes_what_it_names(gateway: Gateway, key: str) -> None:
+    before = (await gateway.manage("GET", "/models/gpt")).json()
+    changed = await gateway.manage(
+        "PATCH",
+        "/models/gpt",
+        {
+            "model_name": "new/name",
+            "api_key": "sk-other-0123456789",
+            "litellm_params": {"top_p": 0.5},
+        },
+    )
+    assert changed.status_code == 200, changed.text
+    after = changed.json()
+    assert after["model_id"] == before["model_id"]
+    assert after["created_at"] == before["created_at"]
+    assert after["litellm_params"] == {"model": "gpt", "top_p": 0.5}
+    assert (await gateway.chat(key)).status_code == 400
+    assert (await gateway.chat(key, "new/name")).status_code == 200
+    sent = gateway.provider.received[-1]
+    assert sent.headers["authorization"] == "Bearer sk-other-0123456789"
+    assert (sent.body["model"], sent.body["top_p"]) == ("gpt", 0.5)
+
+
+async def test_patch_takes_the_name_from_the_query_and_null_removes(gateway: Gateway) -> None:
+    await gateway.add_model("m", litellm_params={"top_p": 0.5, "seed": 1})
+    changed = await gateway.manage(
+        "PATCH", "/models?name=m", {"api_key": None, "litellm_params": {"seed": None}}
+    )
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["api_key"] is None
+    assert changed.json()["litellm_params"] == {"model": "m", "top_p": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("patch", "status", "param"),
+    [
+        ({"provider": "azure", "base_url": None}, 422, "base_url"),
+        ({"provider": "opnai"}, 422, "provider"),
+        ({"colour": "red"}, 422, "colour"),
+        ({"model_name": "taken"}, 409, "model_name"),
+        ({"model_name": ""}, 422, "model_name"),
+        ({"litellm_params": {"model": 5}}, 422, "litellm_params.model"),
+    ],
+)
+async def test_a_bad_patch_changes_nothing(
+    gateway: Gateway, patch: dict[str, Any], status: int, param: str
+) -> None:
+    await gateway.add_model("taken")
+    await gateway.add_model("m")
+    before = (await gateway.manage("GET", "/models/m")).json()
+    refused = await gateway.manage("PATCH", "/models/m", patch)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (status, param)
+    assert (await gateway.manage("GET", "/models/m")).json() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "says"),
+    [
+        ({"provider": "openai"}, "model_name", "required"),
+        ({"model_name": "m"}, "provider", "missing"),
+        ({"model_name": "m", "provider": "opnai"}, "provider", "did you mean openai"),
+        ({"model_name": "m", "provider": "azure"}, "base_url", "required"),
+        ({"model_name": "m", "provider": "ollama"}, "base_url", "required"),
+        ({"model_name": "m", "provider": "hosted_vllm"}, "base_url", "required"),
+        ({"model_name": "m", "provider": "openai", "base_url": "ftp://x"}, "base_url", "http://"),
+        ({"model_name": "m", "provider": "openai", "key": "x"}, "key", "no such field"),
+        ({"model_name": 5, "provider": "openai"}, "model_name", "string"),
+    ],
+)
+async def test_a_bad_model_is_refused_by_field(
+    gateway: Gateway, body: dict[str, Any], param: str, says: str
+) -> None:
+    refused = await gateway.manage("POST", "/models", body)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"], error["code"]) == (422, param, "422")
+    assert error["type"] == "invalid_request_error"
+    assert param in error["message"]
+    assert says in error["message"]
+
+
+async def test_the_same_name_twice_is_a_conflict(gateway: Gateway) -> None:
+    await gateway.add_model("m")
+    refused = await gateway.manage("POST", "/models", {"model_name": "m", "provider": "openai"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (409, "model_name")
+
+
+async def test_an_unknown_model_cannot_be_patched_or_deleted(gateway: Gateway) -> None:
+    for method in ("PATCH", "DELETE"):
+        missing = await gateway.manage(method, "/models/none", {} if method == "PATCH" else None)
+        assert missing.status_code == 404
+        assert "'none'" in missing.json()["error"]["message"]
+
+
+async def test_a_public_provider_needs_no_base_url(gateway: Gateway) -> None:
+    created = await gateway.manage("POST", "/models", {"model_name": "m", "provider": "openai"})
+    assert created.status_code == 201
+    assert created.json()["base_url"] is None
+
+
+async def test_another_process_sees_a_change_within_a_second(
+    gateway: Gateway, key: str, settings: Settings
+) -> None:
+    async with serving(create_app(settings)) as url:
+        other = Gateway(url, gateway.admin_key, gateway.provider, gateway.app, gateway.http)
+        await gateway.add_model("late")
+        await asyncio.sleep(1)
+        assert (await other.chat(key, "late")).status_code == 200
+        await gateway.manage("DELETE", "/models/late")
+        await asyncio.sleep(1)
+        assert (await other.chat(key, "late")).status_code == 400
