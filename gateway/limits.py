@@ -12,7 +12,6 @@ from limits.aio.storage import MemoryStorage
 from gateway.errors import RateLimited
 from gateway.records import Key
 
-
 _WINDOW_SECONDS = 60
 
 

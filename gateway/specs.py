@@ -352,7 +352,7 @@ def patched(model: Model, patch: object, now: int) -> Model:
         if isinstance(info, Mapping) and info.get("id") not in (None, model.id):
             raise _WrongField("model_info.id", "cannot be changed")
         renamed = isinstance(params, Mapping) and "model" in params
-        if isinstance(params, Mapping) and not changes.get("provider"):
+        if isinstance(params, Mapping) and "provider" not in changes:
             _check_same_provider(params.get("model"), model.provider)
     except _WrongField as wrong:
         raise wrong.shown() from None

@@ -1,0 +1,129 @@
+"""The tree of errors: each renders in the one shape, and the docstring names them all."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+
+import orjson
+
+import gateway
+from gateway import errors
+from gateway.errors import GatewayError, UnknownModel, UpstreamError
+
+MADE: dict[str, Callable[[], GatewayError]] = {
+    "UnknownModel": lambda: UnknownModel("/chat/completions", "gpt"),
+    "NotAuthenticated": lambda: errors.NotAuthenticated("no", type="expired_key", param="key"),
+    "AdminRequired": lambda: errors.AdminRequired(),
+    "UpstreamError": lambda: UpstreamError("no", status=418, type="teapot", code="short"),
+}
+
+
+def _tree(root: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
+    yield root
+    for child in root.__subclasses__():
+        yield from _tree(child)
+
+
+def _everywhere() -> list[type[GatewayError]]:
+    for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
+        if ".migrations" not in module.name:
+            importlib.import_module(module.name)
+    return sorted(set(_tree()), key=lambda error: error.__name__)
+
+
+def test_every_error_renders_in_openais_shape_with_a_string_code() -> None:
+    for error in _everywhere():
+        _check_rendering(error)
+
+
+def _check_rendering(error: type[GatewayError]) -> None:
+    make = MADE.get(error.__name__)
+    made = make() if make else error("It went wrong")
+    body = made.body()
+    assert body.keys() == {"error"}
+    assert body["error"].keys() == {"message", "type", "param", "code"}
+    assert body["error"]["message"] == str(made)
+    assert isinstance(body["error"]["code"], str)
+    assert isinstance(body["error"]["type"], str)
+    assert 400 <= made.status <= 599
+    assert all(isinstance(value, str) for value in made.headers.values())
+    assert orjson.loads(orjson.dumps(body)) == body
+
+
+def test_the_docstring_names_every_error_and_draws_those_of_the_module() -> None:
+    text = errors.__doc__ or ""
+    drawn = {line.strip(" │├└─").partition(" ")[0]: line.split() for line in text.splitlines()}
+    for error in _everywhere():
+        assert error.__name__ in text, f"{error} is not in the docstring of gateway/errors.py"
+        if error.__module__ == "gateway.errors":
+            statuses = [word for word in drawn[error.__name__] if word.isdigit()]
+            assert statuses in ([], [str(error.status)])
+
+
+def test_a_code_of_its_own_takes_the_place_of_the_status() -> None:
+    made = UpstreamError("Slow down", status=429, type="rate", param="model", code="too_fast")
+    assert (made.status, made.body()["error"]) == (
+        429,
+        {"message": "Slow down", "type": "rate", "param": "model", "code": "too_fast"},
+    )
+    assert errors.NotFound("gone").body()["error"]["code"] == "404"
+
+
+def test_an_unknown_model_is_worded_as_litellm_words_it() -> None:
+    assert UnknownModel("/chat/completions", "gpt-9").body() == {
+        "error": {
+            "message": "/chat/completions: Invalid model name passed in model=gpt-9. "
+            "Call `/v1/models` to view available models for your key.",
+            "type": "invalid_request_error",
+            "param": "model",
+            "code": "400",
+        }
+    }
+
+
+def test_headers_are_the_errors_own_copy() -> None:
+    given = {"retry-after": "7"}
+    made = errors.RateLimited("Slow down", headers=given)
+    given["retry-after"] = "8"
+    assert made.headers == {"retry-after": "7"}
+    assert errors.NotReady("starting").headers == {"retry-after": "1"}
+    assert errors.NotAuthenticated("no").headers == {"www-authenticate": "Bearer"}
+
+
+def test_half_a_surrogate_pair_from_a_provider_can_still_be_answered() -> None:
+    """JSON may escape one (`"\\ud83d"`), and orjson would refuse to write it."""
+    half = "\ud83d"
+    made = UpstreamError(f"bad {half}", status=400, type=half, param=half, code=half)
+    assert orjson.loads(orjson.dumps(made.body()))["error"] == {
+        "message": "bad \\ud83d",
+        "type": "\\ud83d",
+        "param": "\\ud83d",
+        "code": "\\ud83d",
+    }
+
+
+def test_types_and_statuses_of_the_tree_are_litellms() -> None:
+    found = {
+        error.__name__: (error.status, error.type)
+        for _, error in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(error, GatewayError)
+    }
+    assert found == {
+        "GatewayError": (500, "internal_server_error"),
+        "InvalidRequest": (400, "invalid_request_error"),
+        "UnknownModel": (400, "invalid_request_error"),
+        "NotAuthenticated": (401, "auth_error"),
+        "AdminRequired": (401, "auth_error"),
+        "NotFound": (404, "not_found_error"),
+        "MethodNotAllowed": (405, "invalid_request_error"),
+        "Conflict": (409, "conflict_error"),
+        "BodyTooLarge": (413, "invalid_request_error"),
+        "InvalidField": (422, "invalid_request_error"),
+        "RateLimited": (429, "throttling_error"),
+        "UpstreamError": (500, "internal_server_error"),
+        "Misconfigured": (500, "internal_server_error"),
+        "NotReady": (503, "service_unavailable_error"),
+    }

@@ -1,0 +1,96 @@
+"""Settings from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import DEFAULT_MAX_BODY_BYTES, Settings, SettingsError
+
+
+def test_nothing_set_gives_the_defaults() -> None:
+    assert Settings.from_env({}) == Settings()
+    assert Settings().database_path == Path("gateway.db")
+    assert Settings().max_body_bytes == 32 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "field", "read"),
+    [
+        ("GATEWAY_DATABASE_URL", "sqlite:////srv/g.db", "database_url", "sqlite:////srv/g.db"),
+        ("GATEWAY_SECRET_KEY", "new,old", "secret_key", "new,old"),
+        ("GATEWAY_ADMIN_KEY", "sk-abc", "admin_key", "sk-abc"),
+        ("GATEWAY_MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
+        ("GATEWAY_MAX_BODY_BYTES", "0001", "max_body_bytes", 1),
+    ],
+)
+def test_each_variable_is_read(variable: str, value: str, field: str, read: object) -> None:
+    settings = Settings.from_env({variable: value, "PATH": "/bin"})
+    assert getattr(settings, field) == read
+    others = {name for name in Settings.__slots__ if name != field}
+    assert all(getattr(settings, name) == getattr(Settings(), name) for name in others)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\r\n"])
+def test_a_blank_value_counts_as_not_set(blank: str) -> None:
+    names = ("DATABASE_URL", "SECRET_KEY", "ADMIN_KEY", "MAX_BODY_BYTES")
+    assert Settings.from_env({f"GATEWAY_{name}": blank for name in names}) == Settings()
+
+
+def test_a_carriage_return_of_a_variables_file_is_not_part_of_a_key() -> None:
+    assert Settings.from_env({"GATEWAY_ADMIN_KEY": "sk-abc\r"}).admin_key == "sk-abc"
+
+
+@pytest.mark.parametrize("value", ["0", "000", "-1", "+1", "1.5", "1e6", "32MB", "٣", "9" * 5000])
+def test_a_bad_number_of_bytes_names_the_variable(value: str) -> None:
+    with pytest.raises(SettingsError, match=r"^GATEWAY_MAX_BODY_BYTES is .* number of bytes"):
+        Settings.from_env({"GATEWAY_MAX_BODY_BYTES": value})
+    assert Settings.from_env({}).max_body_bytes == DEFAULT_MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///gateway.db", "gateway.db"),
+        ("sqlite:///data/gateway.db", "data/gateway.db"),
+        ("sqlite:////var/lib/gateway.db", "/var/lib/gateway.db"),
+        ("sqlite:////a b/100%?#.db", "/a b/100%?#.db"),
+    ],
+)
+def test_the_database_url_is_a_path(url: str, path: str) -> None:
+    assert Settings(database_url=url).database_path == Path(path)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://gateway:hunter2@db/gateway",
+        "sqlite+aiosqlite:///hunter2.db",
+        "sqlite://hunter2.db",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "hunter2.db",
+    ],
+)
+def test_another_database_url_is_refused_and_not_repeated(url: str) -> None:
+    """It may hold a password."""
+    with pytest.raises(SettingsError) as refused:
+        _ = Settings(database_url=url).database_path
+    message = str(refused.value)
+    assert message.startswith("GATEWAY_DATABASE_URL ")
+    assert "sqlite:///gateway.db" in message
+    assert "hunter2" not in message
+
+
+def test_no_secret_is_in_the_repr() -> None:
+    shown = repr(
+        Settings(
+            database_url="postgresql://u:hunter2@db/g",
+            secret_key="the-secret-key",
+            admin_key="sk-the-admin-key",
+        )
+    )
+    assert "hunter2" not in shown
+    assert "the-secret-key" not in shown
+    assert "sk-the-admin-key" not in shown
