@@ -18,9 +18,8 @@ import typer
 from gateway import __version__
 from gateway.commands import admin, config, demo, doctor, keys, models, serve
 from gateway.commands.output import FAILED, INVALID, MISSING
-from gateway.errors import GatewayError, InvalidField, NotFound
+from gateway.errors import GatewayError, NotFound
 from gateway.settings import DEFAULT_DATABASE_URL, Settings, SettingsError
-from gateway.vault import WeakKey
 
 app = typer.Typer(
     name="gateway",
@@ -72,9 +71,15 @@ def gateway(
 def main() -> None:
     """Run the command; errors of the gateway's own become a message and an exit code."""
     try:
-        app()
+        # The same name however it was started: completion goes by it.
+        app(prog_name="gateway")
     except GatewayError as error:
         print(f"Error: {error}", file=sys.stderr)
         if isinstance(error, NotFound):
             sys.exit(MISSING)
-        sys.exit(INVALID if isinstance(error, InvalidField | SettingsError | WeakKey) else FAILED)
+        # 422: a value that cannot be; the file or the option is to be changed.
+        invalid = error.status == 422 or isinstance(error, SettingsError)
+        sys.exit(INVALID if invalid else FAILED)
+    except FileExistsError as error:
+        print(f"Error: {error.filename} exists already; name another file", file=sys.stderr)
+        sys.exit(FAILED)

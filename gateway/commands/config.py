@@ -1,6 +1,130 @@
-"""stub"""
+"""`gateway config`: the YAML file that seeds models, keys and settings."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
-app = typer.Typer(help="x")
+
+from gateway.commands.output import (
+    PROBLEM,
+    Json,
+    note,
+    print_json,
+    print_table,
+    with_store,
+)
+
+if TYPE_CHECKING:
+    from gateway.seed import Changes
+
+app = typer.Typer(
+    help="The YAML file of models, keys and settings; LiteLLM's config.yaml works too.",
+    no_args_is_help=True,
+)
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE")]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", dir_okay=False, help="Write it here, mode 0600.")
+]
+
+
 @app.command()
-def check() -> None: ...
-def apply_file(context, path): ...
+def check(
+    file: File,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail on what is not supported as well.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List what is wrong with a file, or not supported, by line. Changes nothing.
+
+    Ends with 4 where the file would be refused.
+    """
+    from gateway.config_file import load
+
+    findings = load(file).check(os.environ)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        print_table(
+            ("LINE", "LEVEL", "WHERE", "WHAT"),
+            ((f.line, f.level, f.path, f.message) for f in findings),
+            f"{file} is in order.",
+        )
+    failing = ("error", "unsupported") if strict else ("error",)
+    if any(finding.level in failing for finding in findings):
+        raise typer.Exit(PROBLEM)
+
+
+@app.command()
+def apply(context: typer.Context, file: File, as_json: Json = False) -> None:
+    """Make the database say what a file says. Applying it again changes nothing."""
+    changes = apply_file(context, file)
+    if as_json:
+        print_json([asdict(change) for change in changes.entries])
+        return
+    changed = [change for change in changes.entries if change.state != "unchanged"]
+    print_table(
+        ("WHAT", "NAME", "STATE"),
+        ((change.kind, change.name, change.state) for change in changed),
+        "Nothing to change.",
+    )
+
+
+@app.command()
+def export(context: typer.Context, output: Output = None) -> None:
+    """Print the database's models, gateway keys and settings as such a file, without secrets."""
+    from gateway.export import export as export_store
+
+    _write(with_store(context, export_store), output)
+
+
+@app.command("import-litellm")
+def import_litellm(file: File, output: Output = None) -> None:
+    """Translate LiteLLM's config.yaml into a file that works here; lists what is left out."""
+    from gateway.export import import_litellm as translate
+
+    _write(translate(file.read_text(encoding="utf-8")), output)
+
+
+@app.command()
+def schema() -> None:
+    """Print the file's JSON Schema, for editors."""
+    from gateway.config_schema import json_schema
+
+    print_json(json_schema())
+
+
+def apply_file(context: typer.Context, file: Path) -> Changes:
+    """Apply a file, and say on stderr what of it is not supported or needs a look.
+
+    Raises:
+        ConfigRefused: The file has errors.
+    """
+    from gateway.config_file import load
+    from gateway.seed import apply as apply_config
+    from gateway.store import Store
+
+    config = load(file)
+
+    async def work(store: Store) -> Any:
+        return await apply_config(store, config, os.environ)
+
+    changes: Changes = with_store(context, work)
+    for finding in config.check(os.environ):
+        note(f"{file}: {finding.level}: {finding}")
+    return changes
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        print(text, end="")
+        return
+    # A name that is taken is left alone: an export must not be the end of a file kept by hand.
+    with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
+        file.write(text)
+    note(f"Wrote {output}.")

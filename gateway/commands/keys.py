@@ -19,7 +19,9 @@ KeyId = Annotated[str, typer.Argument(metavar="ID", help="As `gateway keys list`
 def create(
     context: typer.Context,
     label: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
-    rpm: Annotated[int | None, typer.Option(help="Requests a minute; no limit if left out.")] = None,
+    rpm: Annotated[
+        int | None, typer.Option(help="Requests a minute; no limit if left out.")
+    ] = None,
     tpm: Annotated[int | None, typer.Option(help="Tokens a minute; no limit if left out.")] = None,
     as_json: Json = False,
 ) -> None:

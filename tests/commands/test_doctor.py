@@ -1,0 +1,78 @@
+"""`gateway doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.commands import doctor
+from tests.commands.conftest import Run
+
+
+def _by_check(findings: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {finding["check"]: finding for finding in findings}
+
+
+def test_a_sound_installation(run: Run, tmp_path: Path) -> None:
+    run("models", "add", "m", "--provider", "openai", "--api-key-stdin", stdin="k-0123456789")
+    run("admin", "rotate-key")
+    checked = run("doctor", "--json")
+    assert checked.code == 0
+    found = _by_check(checked.json)
+    assert {finding["state"] for finding in found.values()} == {"ok"}
+    assert found["database"]["detail"] == str(tmp_path / "gateway.db")
+    assert found["secret key"]["detail"] == "opens all 1 models"
+    assert "litellm" in run("doctor").out
+
+
+def test_what_is_wrong_is_said_with_the_way_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    run("models", "add", "m", "--provider", "openai", "--api-key-ref", "NO_SUCH_KEY")
+    (tmp_path / "gateway.db").chmod(0o644)
+    checked = run("doctor", "--json")
+    assert checked.code == 4
+    found = _by_check(checked.json)
+    assert found["database file"]["state"] == "problem"
+    assert found["database file"]["remedy"] == f"chmod 600 {tmp_path / 'gateway.db'}"
+    assert found["model m"]["detail"] == "The environment variable NO_SUCH_KEY is not set here"
+    assert found["admin key"]["state"] == "warning"
+
+
+def test_a_lost_secret_key_is_a_problem(run: Run, tmp_path: Path) -> None:
+    run("models", "add", "m", "--provider", "openai", "--api-key-stdin", stdin="k-0123456789")
+    (tmp_path / "gateway.key").unlink()
+    checked = run("doctor", "--json")
+    assert checked.code == 4
+    assert "sealed with another secret key" in _by_check(checked.json)["secret key"]["detail"]
+
+
+def test_a_database_that_is_none(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "gateway.db").write_bytes(b"no database, and long enough to be looked at" * 99)
+    checked = run("doctor", "--json")
+    assert checked.code == 4
+    assert _by_check(checked.json)["database"]["state"] == "problem"
+
+
+@pytest.mark.parametrize("version", ["1.82.7", "1.82.8", "1.107.0"])
+def test_a_malicious_litellm(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    class Distribution:
+        pass
+
+    installed = Distribution()
+    installed.version = version  # type: ignore[attr-defined]
+    monkeypatch.setattr(doctor, "distribution", lambda _: installed)
+    assert doctor._litellm().state == "problem"
+
+
+def test_files_that_malicious_releases_left(tmp_path: Path) -> None:
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    assert doctor._implants([str(packages)]) == []
+    (packages / "litellm_init.pth").touch()
+    [finding] = doctor._implants([str(packages), str(tmp_path)])
+    assert finding.state == "problem"
+    assert "litellm_init.pth" in finding.detail

@@ -1,0 +1,93 @@
+"""The gateway as a process of its own, as an operator runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+COMMAND = [sys.executable, "-W", "error::ResourceWarning", str(ROOT / "cli.py")]
+
+
+def environment(directory: Path, **more: str) -> dict[str, str]:
+    """The environment of a command whose database is in `directory`; no GATEWAY_* of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    # Off a terminal nothing is coloured or asked, as in a pipe.
+    return kept | {"GATEWAY_DATABASE_URL": f"sqlite:///{directory}/gateway.db"} | more
+
+
+def run(
+    directory: Path, *arguments: str, stdin: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `gateway ARGUMENTS` to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(directory, **more),
+        cwd=directory,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@dataclass
+class Server:
+    """A running `gateway serve`."""
+
+    url: str
+    process: asyncio.subprocess.Process
+    log: list[str] = field(default_factory=list)
+
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        if self.process.returncode is None:
+            self.process.send_signal(how)
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+
+@contextlib.asynccontextmanager
+async def serve(directory: Path, *arguments: str, **more: str) -> AsyncIterator[Server]:
+    """Run `gateway serve` until the end of the block; yields once it answers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        "serve",
+        "--port",
+        str(port),
+        *arguments,
+        env=environment(directory, **more),
+        cwd=directory,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    server = Server(f"http://127.0.0.1:{port}", process)
+    reading = asyncio.create_task(_read(server))
+    try:
+        async with httpx.AsyncClient() as http:
+            while process.returncode is None:
+                with contextlib.suppress(httpx.TransportError):
+                    await http.get(f"{server.url}/health/liveness")
+                    break
+                await asyncio.sleep(0.02)
+        yield server
+    finally:
+        await server.stop()
+        await reading
+
+
+async def _read(server: Server) -> None:
+    assert server.process.stdout is not None
+    async for line in server.process.stdout:
+        server.log.append(line.decode().rstrip())
