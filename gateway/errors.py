@@ -15,8 +15,9 @@
     ├── Misconfigured          500  a registered model that cannot work
     └── NotReady               503  still starting
 
-Four more are raised below HTTP and defined where that happens. They stop a start or a command:
-SettingsError (`settings`), VaultError and WeakKey (`vault`), DatabaseUnusable (`store.database`).
+Others are raised below HTTP and defined where that happens. They stop a start or a command:
+SettingsError (`settings`), VaultError and WeakKey (`vault`), DatabaseUnusable (`store.database`),
+ConfigUnreadable and ConfigRefused (`config_values`).
 
 An error knows how it is rendered (status, body, headers), so that every place that answers
 one answers the same. Statuses and types are those of LiteLLM 1.109 (proxy/_types.py,

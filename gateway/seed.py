@@ -1,15 +1,49 @@
-"""Putting into the store what must be there from the start."""
+"""Putting into the store what must be there from the start, and what a file says."""
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 from gateway import vault
+from gateway.config_values import ConfigFile, KeyEntry
 from gateway.errors import Conflict
-from gateway.specs import key_record
+from gateway.records import Key, Model
+from gateway.specs import ModelSpec, key_record
 from gateway.store import Store
 
 ENVIRONMENT_LABEL = "GATEWAY_ADMIN_KEY"
+MASTER_KEY_LABEL = "master_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What applying a file did to one thing it names; holds no secret.
+
+    Attributes:
+        kind: What sort of thing it is.
+        name: A model's name, a key's label or its place in the file, a setting's name.
+        state: `revoked`: the key was revoked before, and stays so.
+    """
+
+    kind: Literal["model", "key", "setting", "admin key"]
+    name: str
+    state: Literal["added", "updated", "unchanged", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What applying a file did: an entry for each thing the file names, changed or not."""
+
+    entries: tuple[Change, ...]
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is different now."""
+        return any(change.state in ("added", "updated") for change in self.entries)
 
 
 async def ensure_admin_key(store: Store, given: str | None) -> str | None:
@@ -49,3 +83,124 @@ async def replace_admin_key(store: Store, secret: str, label: str) -> bool:
     await store.keys.add(key)
     await store.keys.revoke([old.id for old in live], now)
     return True
+
+
+async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) -> Changes:
+    """Make the store say what the file says, and leave alone what the file does not name.
+
+    Applying a file twice changes nothing the second time. Models are matched by name, keys by
+    the hash of their secret.
+
+    Raises:
+        ConfigRefused: The file has errors, or a variable that a key or setting needs is not set.
+        Conflict: A key has another use, or a model's id belongs to another model.
+        VaultError: The store's models were sealed with another secret key.
+    """
+    resolved = config.resolve(environ)
+    now = int(time.time())
+    stored_models = {model.name: model for model in await store.models.all()}
+    stored_keys = {key.secret_hash: key for key in await store.keys.all()}
+    settings = await store.settings.get()
+    # Everything that may refuse comes before the first write.
+    models = [_next_model(spec, stored_models, now) for spec in config.models]
+    _refuse_taken_ids(models, stored_models)
+    keys = [
+        (entry, stored_keys.get(hashed), _next_key(entry, hashed, hint, stored_keys, now))
+        for hashed, (entry, hint) in resolved.keys.items()
+    ]
+    changes: list[Change] = []
+    if resolved.master_key is not None:
+        changes.append(await _put_master_key(store, resolved.master_key, stored_keys))
+    changes += [await _put_model(store, model, stored_models.get(model.name)) for model in models]
+    changes += [await _put_key(store, entry, before, key) for entry, before, key in keys]
+    for name, value in resolved.settings.items():
+        same = getattr(settings, name) == value
+        changes.append(Change("setting", name, "unchanged" if same else "updated"))
+    if replace(settings, **resolved.settings) != settings:
+        await store.settings.put(replace(settings, **resolved.settings))
+    return Changes(tuple(changes))
+
+
+def _next_model(spec: ModelSpec, stored: Mapping[str, Model], now: int) -> Model:
+    before = stored.get(spec.model_name)
+    if before is None:
+        return spec.record(None, None, now)
+    return spec.record(spec.model_info.get("id") or before.id, before.created_at, now)
+
+
+def _refuse_taken_ids(models: list[Model], stored: Mapping[str, Model]) -> None:
+    owners = {model.id: model.name for model in stored.values()}
+    for model in models:
+        owner = owners.get(model.id, model.name)
+        if owner != model.name:
+            raise Conflict(
+                f"The id {model.id!r} of the model {model.name!r} belongs to the registered model "
+                f"{owner!r}; delete that model first, or leave model_info.id out",
+                param="model_info.id",
+            )
+
+
+def _next_key(entry: KeyEntry, hashed: str, hint: str, stored: Mapping[str, Key], now: int) -> Key:
+    spec = entry.spec
+    before = stored.get(hashed)
+    if before is None:
+        return key_record(
+            hashed,
+            hint,
+            now,
+            label=spec.label,
+            rpm_limit=spec.rpm_limit,
+            tpm_limit=spec.tpm_limit,
+        )
+    if before.is_admin:
+        raise Conflict(
+            f"{entry.path} in line {entry.line} is an admin key, which cannot be a gateway key too",
+            param=entry.path,
+        )
+    return replace(before, label=spec.label, rpm_limit=spec.rpm_limit, tpm_limit=spec.tpm_limit)
+
+
+async def _put_master_key(store: Store, secret: str, stored: Mapping[str, Key]) -> Change:
+    live = [key for key in stored.values() if key.is_admin and key.revoked_at is None]
+    before = stored.get(vault.hash_key(secret))
+    old = [key.id for key in live if key.label == MASTER_KEY_LABEL and key != before]
+    if before not in live:
+        await replace_admin_key(store, secret, MASTER_KEY_LABEL)
+    elif old:
+        # It is an admin key under another label already; what it takes the place of has to go.
+        await store.keys.revoke(old, int(time.time()))
+    else:
+        return Change("admin key", MASTER_KEY_LABEL, "unchanged")
+    return Change("admin key", MASTER_KEY_LABEL, "updated" if old else "added")
+
+
+async def _put_model(store: Store, model: Model, before: Model | None) -> Change:
+    if before is None:
+        await store.models.add(model)
+        return Change("model", model.name, "added")
+    if _comparable(model) == _comparable(before):
+        return Change("model", model.name, "unchanged")
+    if model.id == before.id:
+        await store.models.replace(model)
+    else:
+        await store.models.remove(before.name)
+        await store.models.add(model)
+    return Change("model", model.name, "updated")
+
+
+async def _put_key(store: Store, entry: KeyEntry, before: Key | None, key: Key) -> Change:
+    name = key.label or entry.path
+    if before is None:
+        await store.keys.add(key)
+        return Change("key", name, "added")
+    if before.revoked_at is not None:
+        return Change("key", name, "revoked")
+    if key == before:
+        return Change("key", name, "unchanged")
+    await store.keys.replace(key)
+    return Change("key", name, "updated")
+
+
+def _comparable(model: Model) -> str:
+    # As JSON, in which 1 and true are not the same.
+    return json.dumps(asdict(model) | {"created_at": 0, "updated_at": 0}, sort_keys=True)

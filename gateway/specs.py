@@ -7,13 +7,11 @@ stands once.
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 import secrets
 import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -28,6 +26,14 @@ from pydantic import (
 
 from gateway import vault
 from gateway.errors import InvalidField
+from gateway.fields import (
+    WrongField,
+    check_json,
+    check_url,
+    holds_secret,
+    is_secret,
+    merge_patch,
+)
 from gateway.providers import (
     BASE_URL_REQUIRED,
     known_providers,
@@ -69,20 +75,8 @@ NOT_YET = frozenset(
 
 _PER_CALL = frozenset({"messages", "prompt", "input", "stream", "stream_options", "mock_response"})
 
-_SECRET_NAME = re.compile(
-    r"(^|_)(keys?|apikey|secrets?|token|password|passwd|passphrase|credentials?|auth|authorization"
-    r"|cookies?|headers)(_|$)"
-)
-# A token's price is no token.
-_PRICE_NAME = re.compile(r"(^|_)cost(_|$)")
-# Where a word begins in apiKey, X-Api-Key.
-_WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]")
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_SCHEMES = ("http", "https")
-# The integers that orjson reads and writes.
-_INTEGERS = range(-(2**63), 2**64)
-# Deeper than any tool's schema, and far from where Python's recursion ends.
-_DEEPEST = 64
 
 
 def _blank_is_none(value: object) -> object:
@@ -157,18 +151,18 @@ class ModelSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, data: Any) -> Any:
-        _check_json(data)
+        check_json(data)
         return _lifted(data)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if "*" in self.model_name:
-            raise _WrongField("model_name", "holds a *; this gateway has no wildcards yet")
+            raise WrongField("model_name", "holds a *; this gateway has no wildcards yet")
         self._check_params()
         prefix, _ = split_model(self._named_upstream)
         provider = self.provider or prefix
         if provider is None:
-            raise _WrongField(
+            raise WrongField(
                 "provider",
                 "is missing: name one of litellm's providers, such as openai, azure, anthropic, "
                 "gemini, mistral, ollama, bedrock or hosted_vllm",
@@ -176,18 +170,18 @@ class ModelSpec(BaseModel):
         if provider not in known_providers():
             nearest = nearest_providers(provider)
             meant = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
-            raise _WrongField("provider", f"{provider!r} is not one of litellm's providers{meant}")
+            raise WrongField("provider", f"{provider!r} is not one of litellm's providers{meant}")
         self.provider = provider
         if self._named_upstream == f"{provider}/":
-            raise _WrongField("litellm_params.model", "takes the provider's name for the model")
+            raise WrongField("litellm_params.model", "takes the provider's name for the model")
         if self.base_url is None:
             if provider in BASE_URL_REQUIRED:
-                raise _WrongField("base_url", f"is required for the provider {provider}")
+                raise WrongField("base_url", f"is required for the provider {provider}")
         elif not vault.is_reference(self.base_url):
-            _check_url(self.base_url)
+            check_url(self.base_url)
         given_id = self.model_info.get("id")
         if given_id is not None and not (isinstance(given_id, str) and given_id.strip()):
-            raise _WrongField("model_info.id", "takes text")
+            raise WrongField("model_info.id", "takes text")
         return self
 
     @property
@@ -201,13 +195,13 @@ class ModelSpec(BaseModel):
             if value is None:
                 continue
             if name == "model" and not (isinstance(value, str) and value.strip()):
-                raise _WrongField(field, "takes the provider's name for the model")
+                raise WrongField(field, "takes the provider's name for the model")
             if name in NOT_YET:
-                raise _WrongField(field, "is not supported by this gateway yet")
+                raise WrongField(field, "is not supported by this gateway yet")
             if name in _PER_CALL:
-                raise _WrongField(field, "belongs to a single call, not to a model")
+                raise WrongField(field, "belongs to a single call, not to a model")
             if name in ("timeout", "stream_timeout") and not _positive(value):
-                raise _WrongField(field, "takes a number of seconds above 0")
+                raise WrongField(field, "takes a number of seconds above 0")
 
     def record(self, model_id: str | None, created_at: int | None, now: int) -> Model:
         """Make the record: a new one, or the next version of the one with this id."""
@@ -218,7 +212,7 @@ class ModelSpec(BaseModel):
         hidden = {
             name: params.pop(name)
             for name, value in list(params.items())
-            if is_secret(name) or _holds_secret(value)
+            if is_secret(name) or holds_secret(value)
         }
         if self.api_key is not None:
             hidden["api_key"] = self.api_key
@@ -249,7 +243,7 @@ class KeySpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _read(cls, data: Any) -> Any:
-        _check_json(data)
+        check_json(data)
         return data
 
     def record(self, secret: str, now: int, kind: KeyKind = "gateway") -> Key:
@@ -342,7 +336,7 @@ def patched(model: Model, patch: object, now: int) -> Model:
     if not isinstance(patch, Mapping):
         raise InvalidField("The body must be a JSON object")
     try:
-        _check_json(patch)
+        check_json(patch)
         changes = _lifted(patch)
         unknown = sorted(set(changes) - set(ModelSpec.model_fields))
         if unknown:
@@ -350,13 +344,13 @@ def patched(model: Model, patch: object, now: int) -> Model:
         params = changes.get("litellm_params")
         info = changes.get("model_info")
         if isinstance(info, Mapping) and info.get("id") not in (None, model.id):
-            raise _WrongField("model_info.id", "cannot be changed")
+            raise WrongField("model_info.id", "cannot be changed")
         renamed = isinstance(params, Mapping) and "model" in params
         if isinstance(params, Mapping) and "provider" not in changes:
             _check_same_provider(params.get("model"), model.provider)
-    except _WrongField as wrong:
+    except WrongField as wrong:
         raise wrong.shown() from None
-    new = model_spec(_merge(describe(model), changes)).record(model.id, model.created_at, now)
+    new = model_spec(merge_patch(describe(model), changes)).record(model.id, model.created_at, now)
     return new if renamed else dataclasses.replace(new, upstream_model=model.upstream_model)
 
 
@@ -364,14 +358,14 @@ def _check_same_provider(name: object, provider: str) -> None:
     # `azure/x` for a model at openai may mean another provider, or a name that openai has.
     prefix, _ = split_model(name) if isinstance(name, str) else (None, "")
     if prefix not in (None, provider):
-        raise _WrongField(
+        raise WrongField(
             "litellm_params.model",
             f"begins with {prefix}/, while the model's provider is {provider}; give provider too",
         )
 
 
 def _lifted(data: Any) -> Any:
-    """Take what LiteLLM nests in `litellm_params` to the top. Raises _WrongField."""
+    """Take what LiteLLM nests in `litellm_params` to the top. Raises WrongField."""
     if not isinstance(data, Mapping) or not isinstance(data.get("litellm_params"), Mapping):
         return data
     lifted = dict(data)
@@ -383,69 +377,8 @@ def _lifted(data: Any) -> Any:
         if lifted.get(outer) in (None, ""):
             lifted[outer] = value
         elif value not in (None, "", lifted[outer]):
-            raise _WrongField(outer, f"and litellm_params.{inner} say different things")
+            raise WrongField(outer, f"and litellm_params.{inner} say different things")
     return lifted
-
-
-def _check_json(value: object, where: str = "", depth: int = 0) -> None:
-    """Refuse what could not be stored or sent as JSON; YAML has dates, NaN, … ."""
-    if depth > _DEEPEST:
-        raise _WrongField(".".join(where.split(".")[:2]), "is nested too deeply")
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            if not isinstance(name, str) or _is_half(name):
-                raise _WrongField(f"{where}.{name!r}".lstrip("."), "has a name that is not text")
-            _check_json(item, f"{where}.{name}" if where else name, depth + 1)
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            _check_json(item, f"{where}.{position}", depth + 1)
-    elif fault := _json_fault(value):
-        raise _WrongField(where, fault)
-
-
-def _json_fault(value: object) -> str | None:
-    match value:
-        case None | bool():
-            return None
-        case str():
-            return "holds half of a surrogate pair, which is no text" if _is_half(value) else None
-        case float():
-            return None if math.isfinite(value) else "takes a finite number"
-        case int():
-            return None if value in _INTEGERS else "is too large a number"
-    return f"holds a {type(value).__name__}, which JSON does not have"
-
-
-def _is_half(text: str) -> bool:
-    return not text.isascii() and text != text.encode(errors="replace").decode()
-
-
-def _merge(old: object, patch: object) -> object:
-    if not isinstance(patch, Mapping):
-        return patch
-    merged = dict(old) if isinstance(old, Mapping) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merge(merged.get(name), value)
-    return merged
-
-
-def is_secret(name: str) -> bool:
-    """Whether a litellm parameter of this name holds something to keep from view.
-
-    >>> is_secret("aws_secret_access_key"), is_secret("max_tokens")
-    (True, False)
-    """
-    words = _WORD_START.sub("_", name).lower()
-    return bool(_SECRET_NAME.search(words)) and not _PRICE_NAME.search(words)
-
-
-def _holds_secret(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return any(is_secret(name) or _holds_secret(item) for name, item in value.items())
-    return isinstance(value, list) and any(map(_holds_secret, value))
 
 
 def new_id(prefix: str) -> str:
@@ -458,7 +391,7 @@ def invalid_field(error: ValidationError) -> InvalidField:
     first = error.errors(include_url=False, include_input=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     wrong = first.get("ctx", {}).get("error")
-    if isinstance(wrong, _WrongField):
+    if isinstance(wrong, WrongField):
         return wrong.shown()
     field = ".".join(str(part) for part in first["loc"])
     if not field:
@@ -471,33 +404,6 @@ def invalid_field(error: ValidationError) -> InvalidField:
 def _no_such_field(field: str) -> InvalidField:
     meant = f"; did you mean {_MEANT[field]}?" if field in _MEANT else ""
     return InvalidField(f"{field}: no such field{meant}", param=field)
-
-
-class _WrongField(ValueError):
-    """Says which field a check across fields found wrong."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
-
-    def shown(self) -> InvalidField:
-        return InvalidField(f"{self.field} {self}", param=self.field)
-
-
-def _check_url(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        valid = parts.scheme in _SCHEMES and bool(parts.hostname) and not re.search(r"\s|#", url)
-        _ = parts.port  # a port out of range raises
-    except ValueError:
-        valid = False
-    if not valid:
-        # Without the value, which may hold a password.
-        raise _WrongField("base_url", "is not a URL: it takes http:// or https:// and a host name")
-    if "@" in parts.netloc or any(is_secret(name) for name, _ in parse_qsl(parts.query)):
-        raise _WrongField(
-            "base_url", "holds a user name, password or key; put a secret into api_key instead"
-        )
 
 
 def _positive(value: object) -> bool:

@@ -84,7 +84,7 @@ def aimock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(10)
 
 
-def _aimock_url(log: Path, process: "subprocess.Popen[bytes]") -> str:
+def _aimock_url(log: Path, process: subprocess.Popen[bytes]) -> str:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and process.poll() is None:
         for line in log.read_text().splitlines():

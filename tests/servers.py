@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,7 +37,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
             raise RuntimeError("the server did not start")
         await asyncio.sleep(0.005)
     try:
-        yield "http://127.0.0.1:{}".format(listener.getsockname()[1])
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await running
@@ -102,7 +102,7 @@ class FakeProvider:
 
     def streams(
         self,
-        chunks: list[Json | str],
+        chunks: Sequence[Json | str],
         *,
         done: bool = True,
         pause: float = 0.0,

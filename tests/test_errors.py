@@ -29,7 +29,7 @@ def _tree(root: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError
 
 def _everywhere() -> list[type[GatewayError]]:
     for module in pkgutil.walk_packages(gateway.__path__, "gateway."):
-        if ".migrations" not in module.name:
+        if not module.name.endswith("__main__") and ".migrations" not in module.name:
             importlib.import_module(module.name)
     return sorted(set(_tree()), key=lambda error: error.__name__)
 

@@ -613,15 +613,12 @@ _scalars = (
     | st.binary(max_size=3)
     | st.sampled_from(["openai", "azure/x", "http://h", "os.environ/X", "openai/", "sk-1", "*"])
 )
-_names: st.SearchStrategy[Any] = (
-    st.sampled_from(
-        ["model_name", "provider", "api_key", "base_url", "api_version", "litellm_params"]
-        + ["model_info", "model", "api_base", "custom_llm_provider", "timeout", "id", "rpm_limit"]
-        + ["label", "tpm_limit", "extra_headers", "max_budget"]
-    )
-    | _texts
-    | st.integers()
-)
+_FIELDS = [
+    *("model_name", "provider", "api_key", "base_url", "api_version", "litellm_params"),
+    *("model_info", "model", "api_base", "custom_llm_provider", "timeout", "id", "max_budget"),
+    *("extra_headers", "label", "rpm_limit", "tpm_limit"),
+]
+_names: st.SearchStrategy[Any] = st.sampled_from(_FIELDS) | _texts | st.integers()
 _anything: st.SearchStrategy[Any] = st.recursive(
     _scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_names, inner, max_size=4),

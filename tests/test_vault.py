@@ -153,14 +153,6 @@ def test_a_key_file_that_cannot_be_read_or_made_is_named(tmp_path: Path) -> None
         Vault.open(None, tmp_path / "file" / "gateway.key")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read anything")
-def test_a_key_file_without_permission_is_named(tmp_path: Path) -> None:
-    (tmp_path / "gateway.key").write_text(KEY)
-    (tmp_path / "gateway.key").chmod(0)
-    with pytest.raises(VaultError, match=r"Cannot read the key file .*: Permission denied"):
-        Vault.open(None, tmp_path / "gateway.key")
-
-
 def test_new_keys_hold_32_random_bytes_and_pass_our_own_rule() -> None:
     made = {new_key() for _ in range(500)}
     assert len(made) == 500

@@ -125,6 +125,6 @@ def _write(text: str, output: Path | None) -> None:
         print(text, end="")
         return
     # A name that is taken is left alone: an export must not be the end of a file kept by hand.
-    with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123
+    with open(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     note(f"Wrote {output}.")

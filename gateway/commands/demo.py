@@ -94,7 +94,7 @@ async def _seed(settings: Settings, echo_url: str) -> str:
 
 
 async def _announce(server: uvicorn.Server, app: Starlette, url: str, secret: str) -> None:
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.05)
     await app.state.services.lane.wait()
     print(_SNIPPETS.format(url=f"{url}/api/v1/gateway", key=secret, model=MODEL), flush=True)

@@ -149,8 +149,8 @@ def update(
     as_json: Json = False,
 ) -> None:
     """Change what is given, and leave the rest."""
+    from gateway.records import Model
     from gateway.specs import ModelSpec, patched
-    from gateway.store import Store
 
     params = _pairs("--param", param)
     if model is not None:
@@ -175,12 +175,10 @@ def update(
     if not patch:
         raise InvalidField("Nothing to change: see `gateway models update --help`")
 
-    async def work(store: Store) -> dict[str, Any]:
-        record = patched(await store.models.get(name), patch, int(time.time()))
-        await store.models.replace(record)
-        return model_view(record)
+    def change(model: Model) -> Model:
+        return patched(model, patch, int(time.time()))
 
-    view = with_store(context, work)
+    view = model_view(with_store(context, lambda store: store.models.change(name, change)))
     print_json(view) if as_json else note(f"Changed {view['model_name']}.")
 
 

@@ -43,7 +43,8 @@ async def list_keys(request: Request) -> Response:
 
 async def get_key(request: Request) -> Response:
     admin(request)
-    return json_response(key_view(await services(request).store.keys.get(request.path_params["id"])))
+    key = await services(request).store.keys.get(request.path_params["id"])
+    return json_response(key_view(key))
 
 
 async def revoke_key(request: Request) -> Response:

@@ -28,9 +28,9 @@ async def patch_model(request: Request) -> Response:
     admin(request)
     patch = await read_object(request)
     name = _named(request, {})
-    models = services(request).store.models
-    model = patched(await models.get(name), patch, int(time.time()))
-    await models.replace(model)
+    model = await services(request).store.models.change(
+        name, lambda model: patched(model, patch, int(time.time()))
+    )
     return json_response(_object(model))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -58,7 +59,15 @@ def admin(request: Request) -> Key:
 def json_response(
     body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    return Response(orjson.dumps(body), status, headers, "application/json")
+    return Response(encode(body), status, headers, "application/json")
+
+
+def encode(body: Mapping[str, Any]) -> bytes:
+    """JSON, also where a provider's text holds half of a surrogate pair, which orjson refuses."""
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        return json.dumps(body).encode()
 
 
 async def read_object(request: Request) -> dict[str, Any]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError
-from gateway.http.requests import ClientGone, unless_gone
+from gateway.http.requests import ClientGone, encode, unless_gone
 from gateway.pipeline import Stream
 
 log = logging.getLogger(__name__)
@@ -46,10 +45,10 @@ class EventStream:
         await send({"type": "http.response.start", "status": 200, "headers": raw})
         try:
             async for chunk in self._stream:
-                await _event(send, orjson.dumps(chunk))
+                await _event(send, encode(chunk))
         except GatewayError as error:
             log.warning("A stream broke off: %s", error)
-            await _event(send, orjson.dumps(error.body()))
+            await _event(send, encode(error.body()))
         else:
             await send({"type": "http.response.body", "body": DONE, "more_body": True})
         await send({"type": "http.response.body", "body": b""})

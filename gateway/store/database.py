@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, event, select, text, update
 from sqlalchemy.exc import DatabaseError
@@ -21,6 +22,9 @@ from gateway.store.tables import stamps
 Topic = Literal["models", "keys", "settings"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,27 @@ class Write:
     connection: AsyncConnection
     stamp: int
     """The topic's new stamp, which becomes visible with the transaction."""
+
+
+def uncancelled(
+    method: Callable[P, Coroutine[Any, Any, T]],
+) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let a method that writes come to its end where its caller is cancelled, who then learns it.
+
+    SQLAlchemy throws the connection of a cancelled statement away, but SQLite keeps it, and with it
+    the lock that no other writer gets past, until the statement's last reference is collected.
+    """
+
+    @functools.wraps(method)
+    async def finished(*args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.ensure_future(method(*args, **kwargs))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.gather(task, return_exceptions=True)
+            raise
+
+    return finished
 
 
 class Database:
@@ -97,7 +122,8 @@ class Database:
     async def write(self, topic: Topic) -> AsyncIterator[Write]:
         """Change a topic's rows: all of it or, after an exception, nothing.
 
-        What is committed is not undone by a subscriber that fails: that is logged.
+        What is committed is not undone by a subscriber that fails: that is logged. For methods
+        marked `uncancelled`.
         """
         async with self._writing, self._writer.begin() as connection:
             raised = update(stamps).where(stamps.c.topic == topic)

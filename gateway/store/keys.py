@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import Conflict, NotFound
 from gateway.records import Key
-from gateway.store.database import Database
+from gateway.store.database import Database, uncancelled
 from gateway.store.tables import keys
 
 _COLUMNS = [keys.c[field.name] for field in fields(Key)]
@@ -42,6 +42,7 @@ class Keys:
         """The keys that were added or changed after the topic had this stamp."""
         return await self._select(select(*_COLUMNS).where(keys.c.stamp > stamp))
 
+    @uncancelled
     async def add(self, key: Key) -> None:
         """Raises Conflict where the same secret is known already."""
         try:
@@ -51,6 +52,7 @@ class Keys:
         except IntegrityError:
             raise _known_already() from None
 
+    @uncancelled
     async def replace(self, key: Key) -> None:
         """Store the key under its id. Raises NotFound; Conflict where another has its secret."""
         try:
@@ -62,6 +64,7 @@ class Keys:
         except IntegrityError:
             raise _known_already() from None
 
+    @uncancelled
     async def revoke(self, key_ids: Iterable[str], now: int) -> int:
         """Revoke those of the keys that are not yet; say how many that were."""
         async with self._database.write("keys") as write:

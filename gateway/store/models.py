@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import Conflict, NotFound
 from gateway.records import Model
-from gateway.store.database import Database
+from gateway.store.database import Database, uncancelled
 from gateway.store.tables import models
 from gateway.vault import Vault
 
@@ -42,6 +42,7 @@ class Models:
             raise _unknown(name)
         return self._model(row)
 
+    @uncancelled
     async def add(self, model: Model) -> None:
         """Raises Conflict where the name or id is taken."""
         try:
@@ -54,6 +55,7 @@ class Models:
                 ) from None
             raise _taken(model) from None
 
+    @uncancelled
     async def replace(self, model: Model) -> None:
         """Store the model under its id. Raises NotFound; Conflict where the name is taken."""
         try:
@@ -64,6 +66,26 @@ class Models:
         except IntegrityError:
             raise _taken(model) from None
 
+    @uncancelled
+    async def change(self, name: str, change: Callable[[Model], Model]) -> Model:
+        """Store what `change` makes of a model, with no other write in between; return it.
+
+        Raises NotFound; Conflict where the new name is taken; VaultError; what `change` raises.
+        """
+        async with self._database.write("models") as write:
+            found = select(models).where(models.c.name == name)
+            row = (await write.connection.execute(found)).first()
+            if row is None:
+                raise _unknown(name)
+            new = change(self._model(row))
+            try:
+                stored = update(models).where(models.c.id == new.id).values(self._row(new))
+                await write.connection.execute(stored)
+            except IntegrityError:
+                raise _taken(new) from None
+        return new
+
+    @uncancelled
     async def remove(self, name: str) -> str:
         """Delete a model and return its id. Raises NotFound."""
         async with self._database.write("models") as write:

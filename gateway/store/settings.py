@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from sqlalchemy import delete, insert, select
 
 from gateway.records import CallSettings
-from gateway.store.database import Database
+from gateway.store.database import Database, uncancelled
 from gateway.store.tables import settings
 
 
@@ -22,6 +22,7 @@ class CallSettingsStore:
             known = {field.name for field in fields(CallSettings)}
             return CallSettings(**{row.name: row.value for row in rows if row.name in known})
 
+    @uncancelled
     async def put(self, new: CallSettings) -> None:
         default = asdict(CallSettings())
         rows = [

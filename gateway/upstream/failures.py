@@ -23,6 +23,8 @@ _KEY_LIKE = re.compile(
     r"|(?i:bearer)\s+[\w.~+/=-]{8,}"
 )
 _SHORTEST_SECRET = 4
+_LONGEST = 2000
+_ADDRESS = re.compile(r"\bhttps?://[^\s'\"<>]+")
 _TYPES = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -37,21 +39,33 @@ _TYPES = {
 def upstream_error(error: Exception, secrets: Mapping[str, Any]) -> UpstreamError:
     """What to tell the caller of a failed call; `secrets` are the model's, to be hidden."""
     chain = list(_chain(error))
-    status = next(filter(None, map(_status, chain)), 500)
+    ours = next((link for link in chain if isinstance(link, UpstreamError)), None)
+    if ours:
+        return ours
     said = next(filter(None, map(_provider_body, chain)), {})
-    message = said.get("message")
-    if not isinstance(message, str) or not message:
-        message = re.sub(r"^(litellm\.)?\w+(Error|Exception): ", "", str(error)) or "no message"
+    # litellm wraps what breaks a stream, for a fallback of its own.
+    named = getattr(error, "original_exception", None) or error
+    name, status, message = type(named).__name__, _status(chain, said), said.get("message")
+    fault = None if said else _transport_fault(chain)
+    if fault:
+        name, status, message = fault[0] or name, *fault[1:]
+    elif not isinstance(message, str) or not message:
+        message = _own_words(named)
     headers = {}
     retry_after = next(filter(None, map(_retry_after, chain)), None)
     if retry_after:
         headers["retry-after"] = retry_after
+
+    def shown(value: object) -> str | None:
+        text = _text(value)
+        return redact(text, secrets)[:_LONGEST] if text else None
+
     return UpstreamError(
-        f"litellm.{type(error).__name__}: {redact(message, secrets)}",
+        f"litellm.{name}: {shown(message)}",
         status=status,
-        type=_text(said.get("type")) or _TYPES.get(status, "api_error"),
-        param=_text(said.get("param")),
-        code=_text(said.get("code")),
+        type=shown(said.get("type")) or _TYPES.get(status, "api_error"),
+        param=shown(said.get("param")),
+        code=shown(said.get("code")),
         headers=headers,
     )
 
@@ -77,17 +91,48 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that led to it, nearest first."""
     seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        yield link
-        link = getattr(link, "original_exception", None) or link.__cause__ or link.__context__
+    pending: list[object] = [error]
+    while pending:
+        link = pending.pop(0)
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            pending += [getattr(link, "original_exception", None), link.__cause__, link.__context__]
 
 
-def _status(error: BaseException) -> int | None:
-    status = getattr(error, "status_code", None)
-    return status if isinstance(status, int) and 400 <= status <= 599 else None
+def _status(chain: list[BaseException], said: Mapping[str, Any]) -> int:
+    """The provider's status. litellm has 500 for those it does not know, such as 529."""
+    # An error within a stream has its status, if any, for a code.
+    given = [*(getattr(link, "status_code", None) for link in chain), said.get("code")]
+    statuses = [value for value in given if isinstance(value, int) and 400 <= value <= 599]
+    return next((status for status in statuses if status != 500), 500)
+
+
+def _transport_fault(chain: list[BaseException]) -> tuple[str | None, int, str] | None:
+    """The name, status and message of a failure without an answer.
+
+    What the HTTP libraries say of it names addresses, and objects of theirs.
+    """
+    # By name, which httpx, aiohttp and asyncio all have, so that none is imported.
+    kinds = {cls.__name__ for link in chain for cls in type(link).__mro__}
+    if kinds & {"TimeoutError", "TimeoutException", "APITimeoutError"}:
+        return "Timeout", 408, "The provider did not answer in time"
+    if kinds & {"ConnectError", "ClientConnectorError", "ConnectionRefusedError"}:
+        return None, 500, "The provider could not be reached"
+    if kinds & {"TransportError", "ClientConnectionError", "ClientPayloadError"}:
+        return None, 502, "The connection to the provider broke off"
+    return None
+
+
+def _own_words(error: BaseException) -> str:
+    """litellm's message, without names before it, addresses within and advice or code after it."""
+    text = re.sub(r"^((\w+ )?(litellm\.)?\w*(Error|Exception|Timeout)( -|:) )+", "", str(error))
+    text = re.split(
+        r"\s*(?:Traceback \(most recent|Handle with `litellm|To drop (?:it|these))", text
+    )[0]
+    return _ADDRESS.sub(_HIDDEN, text) or "no message"
 
 
 def _provider_body(error: BaseException) -> dict[str, Any]:
@@ -110,8 +155,8 @@ def _provider_body(error: BaseException) -> dict[str, Any]:
     said = dict(inner)
     # Google and AWS have names of their own.
     said.setdefault("type", said.pop("status", None) or said.pop("__type", None))
-    said.setdefault("message", said.get("Message"))
-    return said
+    said.setdefault("message", said.get("Message") or said.get("detail"))
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _retry_after(error: BaseException) -> str | None:
@@ -120,8 +165,9 @@ def _retry_after(error: BaseException) -> str | None:
         getattr(error, "litellm_response_headers", None),
         getattr(response, "headers", None),
     ):
-        if headers and headers.get("retry-after"):
-            return str(headers["retry-after"])
+        value = str((headers or {}).get("retry-after") or "")
+        if value.isascii() and value.isprintable() and value:
+            return value
     return None
 
 

@@ -85,6 +85,8 @@ def chunk(piece: BaseModel, model_name: str, stream_id: str | None) -> tuple[Jso
         choice.setdefault("finish_reason", None)
         if "delta" in choice:
             _unfile(choice["delta"])
+        else:
+            choice.setdefault("text", "")
     usage = body.pop("usage", None)
     return body, _usage(usage) if usage else None
 
@@ -106,7 +108,11 @@ def usage_chunk(last: Json, usage: Json) -> Json:
 def _dump(answer: BaseModel) -> Json:
     body: Json = answer.model_dump(exclude_none=True, warnings=False)
     _tidy(body)
-    for name in _LITELLM_ONLY:
+    # Gemini's answers have a list for each kind of metadata, mostly empty.
+    empty = [
+        name for name, value in body.items() if value == [] and name not in ("choices", "data")
+    ]
+    for name in (*_LITELLM_ONLY, *empty):
         body.pop(name, None)
     return body
 

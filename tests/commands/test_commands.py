@@ -10,7 +10,8 @@ import pytest
 
 from gateway import __version__
 from tests.commands.conftest import Run
-from tests.processes import ROOT, run as run_process
+from tests.processes import ROOT
+from tests.processes import run as run_process
 
 
 def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
@@ -84,7 +85,8 @@ def test_a_file_that_is_no_database_is_1(run: Run, tmp_path: Path) -> None:
 def test_litellm_is_not_imported_where_it_need_not_be(tmp_path: Path, arguments: list[str]) -> None:
     code = (
         "import sys\nfrom gateway.commands import main\n"
-        "try:\n    main()\nfinally:\n    print('litellm' in sys.modules, 'starlette' in sys.modules)"
+        "try:\n    main()\nfinally:\n"
+        "    print('litellm' in sys.modules, 'starlette' in sys.modules)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True,

@@ -89,7 +89,7 @@ def test_export_holds_no_secret_and_can_be_applied(run: Run, file: Path, tmp_pat
     assert (again.code, again.err) == (1, f"Error: {written} exists already; name another file\n")
 
 
-def test_import_translates_and_lists_what_is_left_out(run: Run, file: Path, tmp_path: Path) -> None:
+def test_import_translates_and_lists_what_is_left_out(run: Run, file: Path) -> None:
     translated = run("config", "import-litellm", str(file))
     assert "provider-secret" not in translated.out
     assert "line 6: model_list[0].litellm_params.rpm" in translated.out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import pty
 import subprocess
@@ -104,23 +106,26 @@ def test_the_same_name_twice_fails(run: Run) -> None:
 
 def test_on_a_terminal_the_key_is_asked_for_and_hidden(run: Run, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*COMMAND, "models", "add", "m", "--provider", "openai"],
         env=environment(tmp_path),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-    )
-    os.close(theirs)
-    seen = b""
-    while b"API key (empty for none)" not in seen:
-        seen += os.read(ours, 1024)
-    os.write(ours, f"{SECRET}\n".encode())
-    assert process.wait(20) == 0
-    # The terminal echoes what is typed, unless it is told not to.
-    seen += os.read(ours, 4096)
-    os.close(ours)
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        # The terminal echoes what is typed, unless it is told not to.
+        with contextlib.suppress(OSError), os.fdopen(ours, "r+b", buffering=0) as terminal:
+            asked = False
+            while data := terminal.read(1024):
+                seen += data
+                if not asked and b"API key (empty for none)" in seen:
+                    asked = True
+                    terminal.write(f"{SECRET}\n".encode())
+    assert process.returncode == 0
+    assert b"Registered m." in seen
     assert SECRET.encode() not in seen
     assert run("models", "show", "m", "--json").json["api_key"] == "[hidden]"
 
@@ -136,27 +141,19 @@ async def test_trying_a_model_makes_one_real_call(tmp_path: Path, provider: Fake
     assert [received.path for received in provider.received] == ["/v1/chat/completions"]
 
 
-@pytest.mark.parametrize(
-    ("status", "remedy"),
-    [
-        (401, "gateway models update m --api-key-stdin"),
-        (404, "check the provider's name for the model"),
-        (429, "wait, or raise the limit there"),
-        (400, "the provider refused the request"),
-        (503, "check that the provider is up"),
-    ],
-)
 async def test_a_model_that_fails_says_how_to_mend_it(
-    tmp_path: Path, provider: FakeProvider, status: int, remedy: str
+    tmp_path: Path, provider: FakeProvider
 ) -> None:
     await _register(tmp_path, f"{provider.url}/v1")
-    provider.does(answer({"error": {"message": "because", "type": "t"}}, status))
+    provider.does(answer({"error": {"message": f"{SECRET} is wrong", "type": "t"}}, 401))
     tried = await asyncio.to_thread(run_process, tmp_path, "models", "test", "m")
     assert tried.returncode == 4
     assert "m does not work:" in tried.stderr
-    assert "because" in tried.stderr
-    assert remedy in tried.stderr
+    assert "is wrong" in tried.stderr
+    assert "To mend it: give it a key that the provider accepts" in tried.stderr
     assert SECRET not in tried.stderr
+    shown = await asyncio.to_thread(run_process, tmp_path, "models", "test", "m", "--json")
+    assert (shown.returncode, json.loads(shown.stdout)["status"]) == (4, 401)
 
 
 async def _register(directory: Path, base_url: str) -> subprocess.CompletedProcess[str]:

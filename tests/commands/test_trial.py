@@ -79,3 +79,24 @@ async def test_it_takes_too_long(settings: Settings, provider: FakeProvider) -> 
     tried = await _try(settings, base_url=f"{provider.url}/v1", litellm_params={"timeout": 0.2})
     assert (tried["ok"], tried["status"]) == (False, 408)
     assert "--param timeout=600" in tried["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (401, "gateway models update m --api-key-stdin"),
+        (403, "gateway models update m --api-key-stdin"),
+        (404, "check the provider's name for the model ('m')"),
+        (429, "wait, or raise the limit there"),
+        (400, "the provider refused the request"),
+        (503, "check that the provider is up"),
+    ],
+)
+async def test_what_a_refusal_means(
+    settings: Settings, provider: FakeProvider, status: int, remedy: str
+) -> None:
+    provider.does(answer({"error": {"message": "because", "type": "t"}}, status))
+    tried = await _try(settings, base_url=f"{provider.url}/v1")
+    assert (tried["ok"], tried["status"]) == (False, status)
+    assert "because" in tried["problem"]
+    assert remedy in tried["remedy"]

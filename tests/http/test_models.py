@@ -199,6 +199,24 @@ async def test_a_bad_model_is_refused_by_field(
     assert says in error["message"]
 
 
+async def test_patches_at_once_lose_nothing(gateway: Gateway) -> None:
+    await gateway.add_model("m")
+    names = [f"p{n}" for n in range(20)]
+    await asyncio.gather(
+        *(gateway.manage("PATCH", "/models/m", {"model_info": {name: 1}}) for name in names)
+    )
+    info = (await gateway.manage("GET", "/models/m")).json()["model_info"]
+    assert sorted(info) == sorted(names)
+
+
+async def test_a_hidden_secret_sent_back_is_not_taken_for_the_secret(gateway: Gateway) -> None:
+    shown = await gateway.add_model("m", litellm_params={"aws_secret_access_key": "secret-0123"})
+    for field in ("api_key", "litellm_params"):
+        refused = await gateway.manage("PATCH", "/models/m", {field: shown[field]})
+        assert refused.status_code == 422
+        assert "shown in place of a secret" in refused.json()["error"]["message"]
+
+
 async def test_the_same_name_twice_is_a_conflict(gateway: Gateway) -> None:
     await gateway.add_model("m")
     refused = await gateway.manage("POST", "/models", {"model_name": "m", "provider": "openai"})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import openai
 import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
+from starlette.responses import Response
 
 from gateway.app import CALL_PREFIXES
 from tests.servers import Gateway, answer, chunk, chunks, completion
@@ -117,6 +120,22 @@ async def test_a_fault_in_mid_stream_reaches_the_client_as_an_error(
             _ = [event async for event in stream]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_half_a_surrogate_pair_in_an_answer_arrives(
+    gateway: Gateway, key: str, stream: bool
+) -> None:
+    if stream:
+        half = json.dumps(chunk({"content": "a\ud83d"}))
+        gateway.provider.streams([f"data: {half}\n\n", chunk({}, "stop")])
+    else:
+        gateway.provider.does(
+            Response(json.dumps(completion("a\ud83d")), media_type="application/json")
+        )
+    response = await gateway.chat(key, stream=stream)
+    assert response.status_code == 200
+    assert r'"a\ud83d"' in response.text
+
+
 async def test_models_are_listed_for_callers_in_openais_shape(gateway: Gateway, key: str) -> None:
     await gateway.add_model("a/b")
     for prefix in CALL_PREFIXES:
@@ -163,5 +182,6 @@ async def test_a_gateway_key_manages_nothing(
     assert nobody.status_code == 401
 
 
-async def test_an_admin_key_calls_too(gateway: Gateway, key: str) -> None:
+async def test_an_admin_key_calls_too(gateway: Gateway) -> None:
+    await gateway.add_model()
     assert (await gateway.chat(gateway.admin_key)).status_code == 200

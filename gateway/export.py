@@ -1,0 +1,236 @@
+"""Writing configuration files: of what is in the store, and out of LiteLLM's.
+
+Neither holds a secret: each is replaced by a reference to a variable that the operator sets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import yaml
+
+from gateway import vault
+from gateway.config_file import read
+from gateway.config_values import ConfigRefused, KeyEntry
+from gateway.fields import is_secret
+from gateway.litellm_names import is_unsupported_info
+from gateway.records import CallSettings, Key, Model
+from gateway.specs import KeySpec
+from gateway.store import Store
+
+MASTER_KEY_VARIABLE = "LITELLM_MASTER_KEY"
+"""What an imported file calls the variable for a master key that stood there in plain text."""
+
+_ODD_LINE_END = re.compile("[\x85\u2028\u2029]")
+_SECTION_OF = {
+    "drop_params": "litellm_settings",
+    "request_timeout": "litellm_settings",
+    "stream_timeout": "router_settings",
+}
+
+
+async def export(store: Store) -> str:
+    """The store's models, live gateway keys and changed settings as a configuration file.
+
+    Raises:
+        VaultError: The models were sealed with another secret key.
+    """
+    models = await store.models.all()
+    keys = [key for key in await store.keys.all() if key.revoked_at is None and not key.is_admin]
+    default = asdict(CallSettings())
+    settings = asdict(await store.settings.get())
+    variables = _Variables()
+    for model in models:
+        variables.reserve(asdict(model))
+    document = _document(
+        [_model_entry(model, {"id": model.id, **model.info}, variables) for model in models],
+        [
+            _key_entry(key, {"key_hash": key.secret_hash})
+            # By what the file holds, so that two stores of the same content give the same file.
+            for key in sorted(keys, key=lambda key: (key.label or "", key.secret_hash))
+        ],
+        {name: value for name, value in settings.items() if value != default[name]},
+    )
+    comment = [
+        "Models, gateway keys and settings, exported by the gateway.",
+        "Gateway keys are given by the SHA-256 of their secret, with which nobody can call.",
+        "Admin keys, revoked keys and the secrets of providers are not in this file.",
+    ]
+    return _text(comment + variables.comment(), document)
+
+
+def import_litellm(text: str) -> str:
+    """Translate a LiteLLM `config.yaml` into a file that the gateway supports all of.
+
+    What had to be left out is listed in comments at the top, with its line in `text`.
+
+    Raises:
+        ConfigRefused: `text` as a whole cannot be read.
+    """
+    config = read(text)
+    broken = [finding for finding in config.findings if not finding.path]
+    if broken:
+        raise ConfigRefused(broken)
+    variables = _Variables()
+    for reference in config.references:
+        variables.reserve(vault.REFERENCE_PREFIX + reference.name)
+    models = []
+    for spec in config.models:
+        info = {
+            name: value for name, value in spec.model_info.items() if not is_unsupported_info(name)
+        }
+        models.append(_model_entry(spec.record(None, None, 0), info, variables))
+    document = _document(
+        models,
+        [_imported_key(entry) for entry in config.keys],
+        {name: setting.value for name, setting in config.settings.items()},
+    )
+    if config.master_key:
+        given = config.master_key.text
+        reference_to_it = given if vault.is_reference(given) else _reference(MASTER_KEY_VARIABLE)
+        variables.reserve(reference_to_it)
+        document["general_settings"] = {"master_key": reference_to_it}
+    comment = ["Translated from a LiteLLM configuration."]
+    left_out = [str(finding) for finding in config.findings if finding.level != "warning"]
+    if left_out:
+        comment += ["", "Left out, with its line there:", *(f"- {line}" for line in left_out)]
+    return _text(comment + variables.comment(), document)
+
+
+class _Variables:
+    """The environment variables a file needs."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def reserve(self, value: object) -> None:
+        """Note the references in a value, so that no placeholder takes one's name."""
+        if isinstance(value, Mapping):
+            for item in value.values():
+                self.reserve(item)
+        elif isinstance(value, list):
+            for item in value:
+                self.reserve(item)
+        elif vault.is_reference(value):
+            self._names.add(str(value).removeprefix(vault.REFERENCE_PREFIX))
+
+    def placeholders(self, model: str, name: str, value: object) -> object:
+        """A secret parameter with a reference in place of each secret in it."""
+        prefix = f"{model}_{name}"
+        # Some are secret as a whole, some for what they hold.
+        inner = value if is_secret(name) else self._hide_inner(value, prefix)
+        return self._hide(value, prefix) if inner == value else inner
+
+    def _hide(self, value: object, name: str) -> object:
+        """The value with a reference in place of each text and number in it."""
+        if isinstance(value, Mapping):
+            return {key: self._hide(item, f"{name}_{key}") for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._hide(item, f"{name}_{index}") for index, item in enumerate(value, 1)]
+        if value is None or isinstance(value, bool) or vault.is_reference(value):
+            return value
+        variable = re.sub("[^A-Z0-9]+", "_", name.upper()).strip("_")
+        # A variable's name does not begin with a digit.
+        free = variable = variable if variable[:1].isalpha() else f"MODEL_{variable}"
+        number = 1
+        while free in self._names:
+            number += 1
+            free = f"{variable}_{number}"
+        self._names.add(free)
+        return _reference(free)
+
+    def _hide_inner(self, value: object, name: str) -> object:
+        """The value with references in place of what stands under the name of a secret in it."""
+        if isinstance(value, Mapping):
+            return {
+                key: (self._hide if is_secret(key) else self._hide_inner)(item, f"{name}_{key}")
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self._hide_inner(item, name) for item in value]
+        return value
+
+    def comment(self) -> list[str]:
+        if not self._names:
+            return []
+        return ["", "Set these environment variables:", *(f"- {n}" for n in sorted(self._names))]
+
+
+def _reference(name: str) -> str:
+    return vault.REFERENCE_PREFIX + name
+
+
+def _model_entry(model: Model, info: Mapping[str, Any], variables: _Variables) -> dict[str, Any]:
+    names = sorted(model.secrets)
+    params = {
+        # With the provider even where the name begins with it: it is taken off once.
+        "model": f"{model.provider}/{model.upstream_model}",
+        "api_base": model.base_url,
+        "api_version": model.api_version,
+        **model.params,
+        **{name: variables.placeholders(model.name, name, model.secrets[name]) for name in names},
+    }
+    entry = {"model_name": model.name, "litellm_params": _without_none(params)}
+    return entry | ({"model_info": dict(info)} if info else {})
+
+
+def _key_entry(key: Key | KeySpec, identity: Mapping[str, str]) -> dict[str, Any]:
+    limits = {"rpm_limit": key.rpm_limit, "tpm_limit": key.tpm_limit}
+    return _without_none({"label": key.label, **identity, **limits})
+
+
+def _imported_key(entry: KeyEntry) -> dict[str, Any]:
+    secret = entry.secret
+    if secret is None:
+        return _key_entry(entry.spec, {"key_hash": str(entry.secret_hash)})
+    if vault.is_reference(secret.text):
+        return _key_entry(entry.spec, {"key": secret.text})
+    return _key_entry(entry.spec, {"key_hash": vault.hash_key(secret.text)})
+
+
+def _document(
+    models: list[dict[str, Any]], keys: list[dict[str, Any]], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    document: dict[str, Any] = {"model_list": models}
+    if keys:
+        document["keys"] = keys
+    for name, value in settings.items():
+        whole = isinstance(value, float) and value.is_integer()
+        document.setdefault(_SECTION_OF[name], {})[name] = int(value) if whole else value
+    return document
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _text(comment: list[str], document: Mapping[str, Any]) -> str:
+    lines = [f"# {_printable(line)}".rstrip() for line in comment]
+    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    return "\n".join(lines) + "\n\n" + body
+
+
+def _printable(text: str) -> str:
+    """Without what could end a comment."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists stand inside what they belong to; nothing is said by alias."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # In quotes that escape: PyYAML writes these line ends in a way that loses them.
+        style = '"' if _ODD_LINE_END.search(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)

@@ -1,0 +1,342 @@
+"""Models, keys and settings as rows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from gateway import vault
+from gateway.errors import Conflict, NotFound
+from gateway.records import CallSettings, Key, Model
+from gateway.settings import Settings, SettingsError
+from gateway.specs import key_record, model_spec
+from gateway.store import Store
+from gateway.vault import VaultError
+
+SECRET = "sk-upstream-plaintext-0123456789"
+HOSTILE = ["x'; DROP TABLE models; --", '"', "%", "a_b", "\\", "модель", "a/b:c", "'' OR 1=1", "🦊"]
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    async with Store.open(settings) as opened:
+        yield opened
+
+
+def model(name: str = "gpt", **fields: Any) -> Model:
+    description = {"model_name": name, "provider": "openai", "api_key": SECRET} | fields
+    return model_spec(description).record(None, None, 1000)
+
+
+def key(secret: str, **fields: Any) -> Key:
+    return key_record(vault.hash_key(secret), vault.hint(secret), fields.pop("now", 1000), **fields)
+
+
+async def _stamp(store: Store, topic: str) -> int:
+    return (await store.database.stamps())[topic]
+
+
+# --- models ---
+
+
+async def test_a_model_comes_back_as_it_was_stored(store: Store) -> None:
+    full = model(
+        base_url="http://h/v1",
+        api_version="v1",
+        litellm_params={
+            "model": "up/stream",
+            "n": [1, 2.5, None, True, {"é": "🦊"}],
+            "big": 2**64 - 1,
+            "extra_headers": {"x": "y"},
+        },
+        model_info={"mode": "chat"},
+    )
+    bare = model("bare", api_key=None)
+    await store.models.add(full)
+    await store.models.add(bare)
+    assert await store.models.get("gpt") == full
+    assert await store.models.all() == [bare, full]
+    assert bare.secrets == {}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+async def test_a_name_is_never_read_as_sql(name: str, store: Store) -> None:
+    other = model("other")
+    await store.models.add(other)
+    await store.models.add(model(name))
+    assert (await store.models.get(name)).name == name
+    assert await store.models.remove(name)
+    with pytest.raises(NotFound):
+        await store.models.get(name)
+    assert await store.models.all() == [other]
+
+
+async def test_a_name_is_registered_once(store: Store) -> None:
+    await store.models.add(model())
+    with pytest.raises(Conflict, match="registered as 'gpt' already") as refused:
+        await store.models.add(model())
+    assert (refused.value.status, refused.value.param) == (409, "model_name")
+    assert await _stamp(store, "models") == 1
+
+
+async def test_an_id_is_used_once(store: Store) -> None:
+    await store.models.add(model(model_info={"id": "mine"}))
+    with pytest.raises(Conflict, match="Another model has the id 'mine'") as refused:
+        await store.models.add(model("other", model_info={"id": "mine"}))
+    assert refused.value.param == "model_info.id"
+
+
+async def test_a_model_is_replaced_under_its_id(store: Store) -> None:
+    first = model()
+    await store.models.add(first)
+    await store.models.add(model("other"))
+    renamed = replace(first, name="new", secrets={}, updated_at=2000)
+    await store.models.replace(renamed)
+    assert await store.models.get("new") == renamed
+    with pytest.raises(NotFound, match="No model is registered as 'gpt'") as missing:
+        await store.models.get("gpt")
+    assert missing.value.param == "model_name"
+    before = await _stamp(store, "models")
+    with pytest.raises(Conflict, match="registered as 'other' already"):
+        await store.models.replace(replace(renamed, name="other"))
+    with pytest.raises(NotFound):
+        await store.models.replace(replace(renamed, id="model_none"))
+    assert await _stamp(store, "models") == before == 3
+
+
+async def test_a_model_is_removed_once(store: Store) -> None:
+    stored = model()
+    await store.models.add(stored)
+    assert await store.models.remove("gpt") == stored.id
+    with pytest.raises(NotFound):
+        await store.models.remove("gpt")
+    assert await store.models.all() == []
+    assert await _stamp(store, "models") == 2
+
+
+async def test_no_provider_key_is_ever_in_the_files(store: Store, tmp_path: Path) -> None:
+    await store.models.add(model(litellm_params={"aws": {"secret": SECRET[::-1]}}))
+    await store.models.replace(replace(await store.models.get("gpt"), updated_at=2))
+    await store.keys.add(key(SECRET.upper()))
+
+    def check() -> None:
+        files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        assert len(files["gateway.db"]) > 0
+        for name, content in files.items():
+            for secret in (SECRET, SECRET[::-1], SECRET.upper()):
+                assert secret.encode() not in content, name
+
+    check()
+    assert (tmp_path / "gateway.db-wal").stat().st_size > 0
+    async with store.database.read() as connection:
+        await connection.exec_driver_sql("SELECT 1")
+    await store.database.close()
+    check()
+
+
+async def test_models_sealed_with_another_key_are_told_of(settings: Settings, store: Store) -> None:
+    await store.models.add(model())
+    await store.models.add(model("bare", api_key=None))
+    wrong = replace(settings, secret_key=Fernet.generate_key().decode())
+    async with Store.open(wrong) as other:
+        assert (await other.models.get("bare")).name == "bare"
+        for read in (other.models.all, lambda: other.models.get("gpt")):
+            with pytest.raises(VaultError, match="sealed with another secret key"):
+                await read()
+
+
+async def test_a_secret_key_is_rotated_by_putting_the_new_one_first(settings: Settings) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    async with Store.open(replace(settings, secret_key=old)) as store:
+        await store.models.add(model())
+    async with Store.open(replace(settings, secret_key=f"{new},{old}")) as store:
+        stored = await store.models.get("gpt")
+        assert stored.secrets == {"api_key": SECRET}
+        await store.models.replace(stored)
+    async with Store.open(replace(settings, secret_key=new)) as store:
+        assert await store.models.get("gpt") == stored
+        assert not store.key_file.exists()
+
+
+async def test_the_secret_key_is_made_when_a_secret_first_needs_it(store: Store) -> None:
+    await store.keys.add(key("sk-a"))
+    await store.models.add(model("bare", api_key=None))
+    assert not store.key_file.exists()
+    await store.models.add(model())
+    assert store.key_file.name == "gateway.key"
+    assert store.key_file.stat().st_mode & 0o777 == 0o600
+
+
+# --- keys ---
+
+
+async def test_a_key_comes_back_as_it_was_stored(store: Store) -> None:
+    full = key("sk-a", kind="admin", label='it\'s "mine"; --', rpm_limit=2**53, tpm_limit=1)
+    bare = key("sk-b", now=999)
+    await store.keys.add(full)
+    await store.keys.add(bare)
+    assert await store.keys.get(full.id) == full
+    assert await store.keys.all() == [bare, full]
+    for unknown in (*HOSTILE, "", "key_none"):
+        with pytest.raises(NotFound, match="No key has the id") as missing:
+            await store.keys.get(unknown)
+        assert missing.value.param == "id"
+
+
+async def test_a_secret_belongs_to_one_key(store: Store) -> None:
+    first, second = key("sk-a"), key("sk-b")
+    await store.keys.add(first)
+    await store.keys.add(second)
+    with pytest.raises(Conflict, match="exists already") as refused:
+        await store.keys.add(key("sk-a"))
+    assert refused.value.param == "key"
+    with pytest.raises(Conflict, match="exists already"):
+        await store.keys.replace(replace(second, secret_hash=first.secret_hash))
+    assert await store.keys.get(second.id) == second
+    assert await _stamp(store, "keys") == 2
+
+
+async def test_the_database_itself_knows_two_kinds_of_keys(store: Store) -> None:
+    with pytest.raises(Conflict):
+        await store.keys.add(replace(key("sk-a"), kind="root"))  # type: ignore[arg-type]
+    assert await store.keys.all() == []
+
+
+async def test_a_key_is_replaced_under_its_id(store: Store) -> None:
+    first = key("sk-a")
+    await store.keys.add(first)
+    changed = replace(first, rpm_limit=5, label="new")
+    await store.keys.replace(changed)
+    assert await store.keys.get(first.id) == changed
+    assert await store.keys.changed_since(1) == [changed]
+    with pytest.raises(NotFound):
+        await store.keys.replace(replace(first, id="key_none"))
+    assert await _stamp(store, "keys") == 2
+
+
+async def test_keys_come_in_pages(store: Store) -> None:
+    issued = [key(f"sk-{n}") for n in range(7)]
+    for made in issued:
+        await store.keys.add(made)
+    ordered = sorted(issued, key=lambda made: made.id)
+    pages, after, more = [], None, True
+    while more:
+        page, more = await store.keys.page(3, after)
+        pages.append(page)
+        after = page[-1].id
+    assert pages == [ordered[:3], ordered[3:6], ordered[6:]]
+    assert await store.keys.page(7, None) == (ordered, False)
+    assert await store.keys.page(6, None) == (ordered[:6], True)
+    assert await store.keys.page(3, ordered[-1].id) == ([], False)
+    assert (await store.keys.page(9, "' OR 1=1 --"))[0] == ordered
+
+
+async def test_revoking_is_for_good_and_may_be_repeated(store: Store) -> None:
+    first, second, third = (key(f"sk-{n}") for n in range(3))
+    for made in (first, second, third):
+        await store.keys.add(made)
+    assert await store.keys.revoke([first.id, second.id, "key_none"], 2000) == 2
+    assert await store.keys.revoke([first.id], 3000) == 0
+    assert await store.keys.revoke([], 3000) == 0
+    assert (await store.keys.get(first.id)).revoked_at == 2000
+    assert (await store.keys.get(third.id)).revoked_at is None
+    assert {made.id for made in await store.keys.changed_since(3)} == {first.id, second.id}
+
+
+# --- settings ---
+
+
+async def test_settings_are_the_defaults_until_they_are_changed(store: Store) -> None:
+    assert await store.settings.get() == CallSettings()
+    changed = CallSettings(drop_params=True, request_timeout=1.5, stream_timeout=3.0)
+    await store.settings.put(changed)
+    assert await store.settings.get() == changed
+    await store.settings.put(replace(changed, drop_params=False))
+    assert await store.settings.get() == replace(changed, drop_params=False)
+    await store.settings.put(CallSettings())
+    assert await store.settings.get() == CallSettings()
+    assert await _stamp(store, "settings") == 3
+
+
+async def test_only_what_differs_from_the_default_is_stored(store: Store) -> None:
+    """So that a better default of a later version takes effect."""
+    await store.settings.put(CallSettings(drop_params=True))
+    connection = sqlite3.connect(store.database.path)
+    rows = connection.execute("SELECT name, value FROM settings").fetchall()
+    connection.close()
+    assert [(name, json.loads(value)) for name, value in rows] == [("drop_params", True)]
+
+
+async def test_a_setting_of_a_later_version_is_left_alone(store: Store) -> None:
+    connection = sqlite3.connect(store.database.path)
+    connection.execute("INSERT INTO settings VALUES ('from_the_future', '1')")
+    connection.commit()
+    connection.close()
+    assert await store.settings.get() == CallSettings()
+
+
+# --- all of it ---
+
+
+async def test_two_stores_that_write_at_once_lose_nothing(settings: Settings, store: Store) -> None:
+    async with Store.open(settings) as other:
+        await asyncio.gather(
+            *(
+                work
+                for number in range(25)
+                for i, where in enumerate((store, other))
+                for work in (
+                    where.models.add(model(f"{i} {number}")),
+                    where.keys.add(key(f"sk-{i}-{number}")),
+                )
+            )
+        )
+        assert len(await store.models.all()) == len(await other.keys.all()) == 50
+        stamps = await store.database.stamps()
+        assert (stamps["models"], stamps["keys"]) == (50, 50)
+        changed = [len(await store.keys.changed_since(n)) for n in range(51)]
+        assert changed == list(range(50, -1, -1)), "each write has a stamp of its own"
+
+
+async def test_a_cancelled_writer_leaves_all_or_nothing_and_no_lock(store: Store) -> None:
+    """Wherever it is just then. A lock left behind would keep the next writer for ten seconds."""
+    for number in range(40):
+        writing = asyncio.create_task(store.keys.add(key(f"sk-{number}", label=str(number))))
+        await asyncio.sleep(number / 8000)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+    async with asyncio.timeout(2):
+        await store.keys.add(key("sk-last"))
+    stored = await store.keys.all()
+    assert len(stored) == await _stamp(store, "keys") > 1
+    assert await store.database.check_integrity() == []
+
+
+async def test_the_caller_of_a_cancelled_write_learns_of_it_after_its_end(store: Store) -> None:
+    started = asyncio.Event()
+
+    async def changed() -> None:
+        started.set()
+        await asyncio.sleep(0.05)
+
+    store.database.subscribe(changed)
+    writing = asyncio.create_task(store.keys.add(key("sk-a")))
+    await started.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert len(await store.keys.all()) == 1
+
+
+async def test_a_store_on_another_database_is_refused() -> None:
+    with pytest.raises(SettingsError, match="GATEWAY_DATABASE_URL"):
+        async with Store.open(Settings(database_url="postgresql://h/db")):
+            pass

@@ -1,0 +1,164 @@
+"""Who is calling."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from itertools import combinations
+
+import pytest
+from starlette.datastructures import Headers
+
+from gateway import vault
+from gateway.auth import authenticate, require_admin
+from gateway.errors import AdminRequired, NotAuthenticated
+from gateway.records import Key
+from gateway.registry import Registry
+from gateway.settings import Settings
+from gateway.specs import key_record
+from gateway.store import Store
+
+# In the order in which LiteLLM looks.
+HEADERS = (
+    "x-litellm-api-key",
+    "authorization",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+)
+SECRET = "sk-caller-0123456789"
+OTHER = "sk-other-0123456789"
+REVOKED = "sk-revoked-0123456789"
+ADMIN = "sk-admin-0123456789"
+MALFORMED = "Authentication Error, Malformed API Key passed in. Ensure Key has `Bearer ` prefix."
+NONE = "Authentication Error, No api key passed in."
+UNKNOWN = "Authentication Error, Invalid API key provided."
+
+
+def key(secret: str, **fields: str) -> Key:
+    return key_record(vault.hash_key(secret), vault.hint(secret), 1, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def registry(settings: Settings) -> AsyncIterator[Registry]:
+    async with Store.open(settings) as store:
+        made = Registry(store)
+        for issued in (key(SECRET, label="caller"), key(OTHER, label="other")):
+            await store.keys.add(issued)
+        await store.keys.add(key(ADMIN, kind="admin"))
+        revoked = key(REVOKED)
+        await store.keys.add(revoked)
+        await store.keys.revoke([revoked.id], 2)
+        yield made
+
+
+def header(name: str, secret: str) -> dict[str, str]:
+    return {name: f"Bearer {secret}" if name == "authorization" else secret}
+
+
+def refused(registry: Registry, headers: dict[str, str]) -> tuple[str, str, str | None]:
+    with pytest.raises(NotAuthenticated) as error:
+        authenticate(registry, Headers(headers))
+    assert error.value.status == 401
+    assert error.value.headers == {"www-authenticate": "Bearer"}
+    return error.value.message, error.value.type, error.value.param
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_each_of_litellms_headers_carries_a_key(registry: Registry, name: str) -> None:
+    assert authenticate(registry, Headers(header(name, SECRET))).label == "caller"
+    assert authenticate(registry, Headers({name.title(): f"Bearer {SECRET}"})).label == "caller"
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations(HEADERS, 2)))
+def test_the_first_of_two_headers_counts(registry: Registry, first: str, second: str) -> None:
+    both = header(second, OTHER) | header(first, SECRET)
+    assert authenticate(registry, Headers(both)).label == "caller"
+    both = header(second, SECRET) | header(first, "sk-unknown-0123456789")
+    assert refused(registry, both) == (UNKNOWN, "token_not_found_in_db", "key")
+    both = header(second, SECRET) | {first: "  "}
+    assert authenticate(registry, Headers(both)).label == "caller"
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
+@pytest.mark.parametrize("blanks", [" ", "   "])
+def test_bearer_is_read_in_any_case(registry: Registry, scheme: str, blanks: str) -> None:
+    headers = {"authorization": f" {scheme}{blanks}{SECRET} "}
+    assert authenticate(registry, headers).label == "caller"
+
+
+@pytest.mark.parametrize(
+    "value", [SECRET, f"Basic {SECRET}", f"Bearer{SECRET}", f"Token {SECRET}", "é", "sk-"]
+)
+def test_authorization_without_bearer_is_malformed(registry: Registry, value: str) -> None:
+    assert refused(registry, {"authorization": value}) == (MALFORMED, "auth_error", None)
+    # As with LiteLLM, a later header does not mend it.
+    also = {"authorization": value, "x-api-key": SECRET}
+    assert refused(registry, also) == (MALFORMED, "auth_error", None)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"content-type": "application/json", "cookie": SECRET, "x-key": SECRET},
+        {"authorization": ""},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer "},
+        {"authorization": "  "},
+        {"x-api-key": "Bearer "},
+        dict.fromkeys(HEADERS, ""),
+    ],
+)
+def test_no_key_at_all(registry: Registry, headers: dict[str, str]) -> None:
+    """`Bearer` alone is what an unset variable makes of a client's configuration."""
+    assert refused(registry, headers) == (NONE, "auth_error", None)
+
+
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        ("gsk_0123456789abcdef", "gsk_****cdef"),
+        ("0123456789abcdef", "0123****cdef"),
+        ("0123456789abcde", "****"),
+        ("x", "****"),
+        ("SK-caller-0123456789", "SK-c****6789"),
+        ("clé-0123456789-clé", "clé-****-clé"),
+    ],
+)
+def test_a_key_of_somewhere_else_is_not_repeated(
+    registry: Registry, secret: str, shown: str
+) -> None:
+    expected = (
+        f"Authentication Error, LiteLLM Virtual Key expected. Received={shown}, "
+        "expected to start with 'sk-'."
+    )
+    assert refused(registry, {"x-api-key": secret}) == (expected, "auth_error", None)
+
+
+@pytest.mark.parametrize(
+    "secret", ["sk-unknown", SECRET + "x", SECRET[:-1], f"{SECRET} {SECRET}", "sk-Ã©\xff"]
+)
+def test_an_unknown_key(registry: Registry, secret: str) -> None:
+    headers = {"authorization": f"Bearer {secret}"}
+    assert refused(registry, headers) == (UNKNOWN, "token_not_found_in_db", "key")
+
+
+def test_the_hash_of_a_key_is_no_key(registry: Registry) -> None:
+    """It is in LiteLLM's messages, and so in logs."""
+    message, *_ = refused(registry, {"x-api-key": vault.hash_key(SECRET)})
+    assert "Virtual Key expected" in message
+
+
+def test_a_revoked_key_is_told_so(registry: Registry) -> None:
+    headers = header("authorization", REVOKED)
+    expected = ("Authentication Error, This key has been revoked.", "auth_error", "key")
+    assert refused(registry, headers) == expected
+
+
+def test_an_admin_key_may_manage_and_a_gateway_key_may_not(registry: Registry) -> None:
+    require_admin(authenticate(registry, header("authorization", ADMIN)))
+    with pytest.raises(AdminRequired) as error:
+        require_admin(authenticate(registry, header("authorization", SECRET)))
+    assert (error.value.status, error.value.type) == (401, "auth_error")
+    assert error.value.message.startswith("Authentication Error, Only an admin key can manage")

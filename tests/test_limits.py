@@ -1,0 +1,186 @@
+"""Requests and tokens a minute. The clock is the test's own, so that no test waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway import vault
+from gateway.errors import RateLimited
+from gateway.limits import Limiter
+from gateway.records import Key
+from gateway.specs import key_record
+
+NOW = 1_700_000_000.25
+
+
+@dataclass
+class Clock:
+    now: float = NOW
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(time, "time", made.time)
+    return made
+
+
+def key(rpm: int | None = None, tpm: int | None = None, secret: str = "sk-a") -> Key:
+    return key_record(vault.hash_key(secret), "sk-…", 1, rpm_limit=rpm, tpm_limit=tpm)
+
+
+def headers(unit: str, limit: int, remaining: int) -> dict[str, str]:
+    """What LiteLLM sends, in both of its spellings."""
+    return {
+        f"x-ratelimit-limit-{unit}": str(limit),
+        f"x-ratelimit-remaining-{unit}": str(remaining),
+        f"x-ratelimit-api_key-limit-{unit}": str(limit),
+        f"x-ratelimit-api_key-remaining-{unit}": str(remaining),
+    }
+
+
+async def refused(limiter: Limiter, caller: Key) -> RateLimited:
+    with pytest.raises(RateLimited) as error:
+        await limiter.admit(caller)
+    return error.value
+
+
+async def test_a_key_without_limits_is_let_in_without_headers(clock: Clock) -> None:
+    limiter = Limiter()
+    for _ in range(100):
+        admission = await limiter.admit(key())
+        assert admission.headers == {}
+        await limiter.settle(admission, 10**9)
+        clock.now += 0.01
+
+
+async def test_requests_are_counted_and_refused_past_the_limit(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(rpm=3)
+    for remaining in (2, 1, 0):
+        admission = await limiter.admit(caller)
+        assert admission.headers == headers("requests", 3, remaining)
+        clock.now += 5
+    error = await refused(limiter, caller)
+    # The window was opened by the first request.
+    resets = datetime.fromtimestamp(1_700_000_061, UTC)
+    assert error.message == (
+        f"Rate limit exceeded for api_key: {caller.secret_hash}. Limit type: requests. "
+        f"Current limit: 3, Remaining: 0. Limit resets at: {resets:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    assert (error.status, error.type, error.param) == (429, "throttling_error", None)
+    assert error.headers == headers("requests", 3, 0) | {
+        "retry-after": "45",
+        "rate_limit_type": "requests",
+        "reset_at": "1700000061",
+    }
+
+
+async def test_who_waits_as_long_as_retry_after_says_is_let_in(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(rpm=1)
+    await limiter.admit(caller)
+    for _ in range(5):
+        clock.now += 11.7
+        error = await refused(limiter, caller)
+        assert 1 <= int(error.headers["retry-after"]) <= 60
+    clock.now += int(error.headers["retry-after"])
+    assert (await limiter.admit(caller)).headers == headers("requests", 1, 0)
+    clock.now += 59.9
+    assert (await refused(limiter, caller)).headers["retry-after"] == "1"
+
+
+async def test_tokens_are_counted_when_a_call_is_settled(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(tpm=100)
+    first = await limiter.admit(caller)
+    assert first.headers == headers("tokens", 100, 100)
+    await limiter.settle(first, 0)
+    await limiter.settle(first, 99)
+    clock.now += 20
+    second = await limiter.admit(caller)
+    assert second.headers == headers("tokens", 100, 1)
+    await limiter.settle(second, 500)
+    error = await refused(limiter, caller)
+    assert "Limit type: tokens. Current limit: 100, Remaining: 0." in error.message
+    assert error.headers == headers("tokens", 100, 0) | {
+        "retry-after": "40",
+        "rate_limit_type": "tokens",
+        "reset_at": "1700000061",
+    }
+    clock.now += 40
+    assert (await limiter.admit(caller)).headers == headers("tokens", 100, 100)
+
+
+async def test_both_limits_show_and_a_refusal_for_tokens_costs_no_request(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(rpm=3, tpm=10)
+    admission = await limiter.admit(caller)
+    assert admission.headers == headers("tokens", 10, 10) | headers("requests", 3, 2)
+    clock.now += 1
+    await limiter.settle(admission, 10)
+    for _ in range(10):
+        assert (await refused(limiter, caller)).headers["rate_limit_type"] == "tokens"
+    raised = replace(caller, tpm_limit=20)
+    assert (await limiter.admit(raised)).headers == headers("tokens", 20, 10) | headers(
+        "requests", 3, 1
+    )
+
+
+async def test_each_key_has_limits_of_its_own(clock: Clock) -> None:
+    limiter, first, second = Limiter(), key(rpm=1), key(rpm=1, secret="sk-b")
+    await limiter.admit(first)
+    await refused(limiter, first)
+    assert (await limiter.admit(second)).headers == headers("requests", 1, 0)
+    assert clock.now == NOW
+
+
+async def test_a_changed_limit_holds_for_what_was_used_already(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(rpm=5)
+    for _ in range(4):
+        await limiter.admit(caller)
+    error = await refused(limiter, replace(caller, rpm_limit=2))
+    assert error.headers["x-ratelimit-limit-requests"] == "2"
+    raised = replace(caller, rpm_limit=10)
+    assert (await limiter.admit(raised)).headers == headers("requests", 10, 4)
+    assert (await limiter.admit(replace(caller, rpm_limit=None))).headers == {}
+    clock.now += 60
+    assert (await limiter.admit(replace(caller, rpm_limit=2))).headers == headers("requests", 2, 1)
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+async def test_of_many_at_once_just_as_many_as_the_limit_are_let_in(limit: int) -> None:
+    limiter, caller = Limiter(), key(rpm=limit, tpm=10**6)
+    done = await asyncio.gather(
+        *(limiter.admit(caller) for _ in range(100)), return_exceptions=True
+    )
+    errors = [result for result in done if isinstance(result, BaseException)]
+    assert len(done) - len(errors) == limit
+    assert all(isinstance(error, RateLimited) for error in errors)
+
+
+async def test_tokens_settled_at_once_are_all_counted(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(tpm=10_000)
+    admissions = [await limiter.admit(caller) for _ in range(100)]
+    await asyncio.gather(*(limiter.settle(admission, 7) for admission in admissions))
+    assert (await limiter.admit(caller)).headers == headers("tokens", 10_000, 9_300)
+    assert clock.now == NOW
+
+
+async def test_counts_of_past_windows_are_forgotten_and_no_task_stays(clock: Clock) -> None:
+    before = asyncio.all_tasks()
+    limiter = Limiter()
+    for number in range(300):
+        caller = key(rpm=5, tpm=5, secret=f"sk-{number}")
+        await limiter.settle(await limiter.admit(caller), 3)
+    clock.now += 61
+    await limiter.admit(key(rpm=5))
+    await asyncio.sleep(0.01)
+    counts = limiter._counts
+    assert len(counts.storage) == len(counts.expirations) == 1
+    assert len(counts.locks) <= 1
+    assert asyncio.all_tasks() == before

@@ -1,0 +1,250 @@
+"""What the gateway holds in memory, against the database that several processes write."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from gateway import vault
+from gateway.records import CallSettings, Key, Model
+from gateway.registry import POLL_SECONDS, Registry
+from gateway.settings import Settings
+from gateway.specs import key_record, model_spec
+from gateway.store import Store
+from gateway.vault import VaultError
+
+
+@pytest.fixture
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    async with Store.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def registry(store: Store) -> Registry:
+    made = Registry(store)
+    await made.refresh()
+    return made
+
+
+@pytest.fixture
+async def elsewhere(settings: Settings, store: Store) -> AsyncIterator[Registry]:
+    """The registry of another process on the same file, with its watch running."""
+    assert store.database.path == settings.database_path
+    async with Store.open(settings) as other:
+        made = Registry(other)
+        await made.refresh()
+        async with _watching(made):
+            yield made
+
+
+@contextlib.asynccontextmanager
+async def _watching(registry: Registry) -> AsyncIterator[None]:
+    watching = asyncio.create_task(registry.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        assert watching.cancelled(), "the watch ended by itself"
+
+
+async def _within(seconds: float, condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "not seen in time"
+        await asyncio.sleep(0.01)
+
+
+def model(name: str = "gpt", **fields: Any) -> Model:
+    description = {"model_name": name, "provider": "openai", "api_key": "sk-up"} | fields
+    return model_spec(description).record(None, None, 1000)
+
+
+def key(secret: str, **fields: Any) -> Key:
+    return key_record(vault.hash_key(secret), vault.hint(secret), 1000, **fields)
+
+
+async def test_a_new_registry_is_empty(store: Store) -> None:
+    registry = Registry(store)
+    await registry.refresh()
+    assert registry.models == {}
+    assert registry.key(vault.hash_key("sk-a")) is None
+    assert not registry.has_admin
+    assert registry.settings == CallSettings()
+
+
+async def test_what_this_process_changes_is_there_at_once(store: Store, registry: Registry) -> None:
+    stored = model()
+    await store.models.add(stored)
+    assert registry.models == {"gpt": stored}
+    renamed = replace(stored, name="new", base_url="http://h")
+    await store.models.replace(renamed)
+    assert registry.models == {"new": renamed}
+    await store.models.remove("new")
+    assert registry.models == {}
+
+    issued = key("sk-a")
+    await store.keys.add(issued)
+    assert registry.key(issued.secret_hash) == issued
+    limited = replace(issued, rpm_limit=3)
+    await store.keys.replace(limited)
+    assert registry.key(issued.secret_hash) == limited
+    await store.keys.revoke([issued.id], 2000)
+    assert registry.key(issued.secret_hash) == replace(limited, revoked_at=2000)
+
+    await store.settings.put(CallSettings(drop_params=True))
+    assert registry.settings == CallSettings(drop_params=True)
+
+
+async def test_another_process_sees_every_change_within_a_second(
+    store: Store, registry: Registry, elsewhere: Registry
+) -> None:
+    stored, issued = model(), key("sk-a")
+    await store.models.add(stored)
+    await store.keys.add(issued)
+    await store.settings.put(CallSettings(request_timeout=5.0))
+    await _within(1, lambda: elsewhere.models == {"gpt": stored})
+    await _within(1, lambda: elsewhere.key(issued.secret_hash) == issued)
+    await _within(1, lambda: elsewhere.settings.request_timeout == 5.0)
+
+    changed = replace(stored, base_url="http://h")
+    await store.models.replace(changed)
+    await store.keys.revoke([issued.id], 2000)
+    await _within(1, lambda: elsewhere.models == {"gpt": changed})
+    await _within(1, lambda: getattr(elsewhere.key(issued.secret_hash), "revoked_at", 0) == 2000)
+
+    await store.models.remove("gpt")
+    await _within(1, lambda: elsewhere.models == {})
+    assert registry.models == {}
+
+
+async def test_a_revoked_key_stays_known_after_a_start(store: Store) -> None:
+    issued = key("sk-a")
+    await store.keys.add(issued)
+    await store.keys.revoke([issued.id], 2000)
+    fresh = Registry(store)
+    await fresh.refresh()
+    assert fresh.key(issued.secret_hash) == replace(issued, revoked_at=2000)
+
+
+async def test_a_key_with_a_new_secret_is_not_found_by_the_old_one(
+    store: Store, registry: Registry
+) -> None:
+    issued, other = key("sk-old"), key("sk-other")
+    await store.keys.add(issued)
+    await store.keys.add(other)
+    fresh = replace(issued, secret_hash=vault.hash_key("sk-new"), hint="sk-…-new")
+    await store.keys.replace(fresh)
+    assert registry.key(vault.hash_key("sk-old")) is None
+    assert registry.key(vault.hash_key("sk-new")) == fresh
+    assert registry.key(other.secret_hash) == other
+
+
+async def test_there_is_an_admin_while_one_admin_key_is_live(
+    store: Store, registry: Registry
+) -> None:
+    first, second = key("sk-a", kind="admin"), key("sk-b", kind="admin")
+    await store.keys.add(key("sk-c"))
+    assert not registry.has_admin
+    for issued in (first, second):
+        await store.keys.add(issued)
+    assert registry.has_admin
+    await store.keys.revoke([first.id], 2000)
+    assert registry.has_admin
+    await store.keys.revoke([second.id], 2000)
+    assert not registry.has_admin
+
+
+async def test_only_what_changed_is_loaded_again(store: Store, registry: Registry) -> None:
+    stored, first = model(), key("sk-a")
+    await store.models.add(stored)
+    await store.keys.add(first)
+    models, known = registry.models, registry.key(first.secret_hash)
+    await registry.refresh()
+    await store.keys.add(key("sk-b"))
+    assert registry.models is models, "no model changed"
+    assert registry.key(first.secret_hash) is known, "the first key did not change"
+
+
+async def test_a_change_during_a_refresh_is_not_lost(store: Store, registry: Registry) -> None:
+    """Many writers and refreshes, in whatever order they come."""
+    issued = [key(f"sk-{n}") for n in range(30)]
+    await asyncio.gather(
+        *(store.keys.add(made) for made in issued), *(registry.refresh() for _ in range(10))
+    )
+    assert all(registry.key(made.secret_hash) == made for made in issued)
+
+
+async def test_what_is_known_stays_in_use_while_the_database_fails(
+    store: Store, elsewhere: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    stored, issued = model(), key("sk-a")
+    await store.models.add(stored)
+    await store.keys.add(issued)
+    await _within(1, lambda: elsewhere.models and elsewhere.key(issued.secret_hash))
+
+    breaking = sqlite3.connect(store.database.path)
+    with caplog.at_level(logging.WARNING, "gateway.registry"):
+        breaking.execute("ALTER TABLE stamps RENAME TO lost")
+        await _within(2, lambda: caplog.records)
+        await asyncio.sleep(3 * POLL_SECONDS)
+        assert elsewhere.models == {"gpt": stored}
+        assert elsewhere.key(issued.secret_hash) == issued
+        assert [record.levelname for record in caplog.records] == ["ERROR"], "logged once"
+        assert "Cannot read the database" in caplog.text
+
+        breaking.execute("ALTER TABLE lost RENAME TO stamps")
+        breaking.close()
+        await _within(2, lambda: len(caplog.records) == 2)
+        assert "can be read again" in caplog.records[1].getMessage()
+        await store.models.remove("gpt")
+        await _within(1, lambda: elsewhere.models == {})
+        assert len(caplog.records) == 2
+
+
+async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
+    store: Store, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The writer is not told that it failed: it did not. The watch tries again."""
+    await store.models.add(model())
+    other_key = Fernet.generate_key().decode()
+    sealed = vault.Vault([other_key]).seal("{}")
+    breaking = sqlite3.connect(store.database.path)
+    breaking.execute("UPDATE models SET sealed_secrets = ?", (sealed,))
+    breaking.commit()
+    with caplog.at_level(logging.ERROR, "gateway.store.database"):
+        await store.models.add(model("second"))
+    assert "models is stored, but not yet in use" in caplog.text
+    assert set(registry.models) == {"gpt"}
+    with pytest.raises(VaultError):
+        await registry.refresh()
+    # Keys do not wait for the models to be mended.
+    issued = key("sk-a")
+    await store.keys.add(issued)
+    assert registry.key(issued.secret_hash) == issued
+
+    breaking.execute("UPDATE models SET sealed_secrets = NULL")
+    breaking.commit()
+    breaking.close()
+    async with _watching(registry):
+        await _within(1, lambda: set(registry.models) == {"gpt", "second"})
+
+
+async def test_the_registry_of_a_wrong_secret_key_does_not_start(
+    settings: Settings, store: Store
+) -> None:
+    await store.models.add(model())
+    wrong = replace(settings, secret_key=Fernet.generate_key().decode())
+    async with Store.open(wrong) as other:
+        with pytest.raises(VaultError, match="sealed with another secret key"):
+            await Registry(other).refresh()
