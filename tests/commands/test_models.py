@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import pty
 import subprocess
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -106,26 +107,29 @@ def test_the_same_name_twice_fails(run: Run) -> None:
 
 def test_on_a_terminal_the_key_is_asked_for_and_hidden(run: Run, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
+    process = subprocess.Popen(
         [*COMMAND, "models", "add", "m", "--provider", "openai"],
         env=environment(tmp_path),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-    ) as process:
-        os.close(theirs)
-        seen = b""
-        # The terminal echoes what is typed, unless it is told not to.
-        with contextlib.suppress(OSError), os.fdopen(ours, "r+b", buffering=0) as terminal:
-            asked = False
-            while data := terminal.read(1024):
-                seen += data
-                if not asked and b"API key (empty for none)" in seen:
-                    asked = True
-                    terminal.write(f"{SECRET}\n".encode())
-    assert process.returncode == 0
-    assert b"Registered m." in seen
+    )
+    deadline = time.monotonic() + 20
+    # The terminal echoes what is typed until it is told not to; what came before is dropped.
+    while termios.tcgetattr(theirs)[3] & termios.ECHO and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.write(ours, f"{SECRET}\n".encode())
+    try:
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    os.set_blocking(ours, False)
+    seen = os.read(ours, 4096)
+    os.close(ours)
+    os.close(theirs)
+    assert b"API key (empty for none)" in seen
     assert SECRET.encode() not in seen
     assert run("models", "show", "m", "--json").json["api_key"] == "[hidden]"
 
