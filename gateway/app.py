@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
+from gateway.config.seed import ensure_admin_key
 from gateway.http import health, keys, models, openai
 from gateway.http.middleware import Boundary, unrouted
 from gateway.http.requests import Services
@@ -19,7 +20,6 @@ from gateway.limits import Limiter
 from gateway.pipeline import Pipeline
 from gateway.records import Operation
 from gateway.registry import Registry
-from gateway.seed import ensure_admin_key
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.upstream.litellm_lane import LitellmLane

@@ -11,8 +11,6 @@ import difflib
 import re
 from collections.abc import Iterable
 
-from gateway.specs import NOT_YET
-
 TOP_LEVEL = frozenset(
     """
     agent_list assistant_settings callback_settings classifier_plugin credential_list
@@ -185,7 +183,7 @@ PARAMS = frozenset(
     """.split()
 )
 
-UNSUPPORTED_PARAMS = NOT_YET | frozenset(
+UNSUPPORTED_PARAMS = frozenset(
     """
     adaptive_router_config adaptive_router_default_model allow_client_keepalive_override
     auto_router_config auto_router_config_path auto_router_default_model
@@ -194,14 +192,14 @@ UNSUPPORTED_PARAMS = NOT_YET | frozenset(
     complexity_router_config complexity_router_default_model configurable_clientside_auth_params
     context_window_fallback_dict cooldown_time default_api_key_rpm_limit
     default_api_key_tpm_limit embedding_model fallbacks gcs_bucket_name guardrails index_name
-    itpm keepalive_seconds litellm_credential_name litellm_trace_id max_budget max_fallbacks
-    max_file_size_mb max_parallel_requests milvus_db_name milvus_partition_names
-    milvus_text_field model_info num_retries order otpm prompt_id prompt_variables
-    prompt_version provider_affinity_header quality_router_config quality_router_default_model
-    request_timeout retry_policy rpm silent_model stream_timeout_by_service_tier tag_regex tags
-    timeout_by_service_tier tpm use_in_pass_through use_litellm_proxy valkey_embedding_field
-    valkey_host valkey_password valkey_port valkey_ssl valkey_text_field vector_bucket_name
-    vector_store_id weight
+    input_cost_per_token itpm keepalive_seconds litellm_credential_name litellm_trace_id
+    max_budget max_fallbacks max_file_size_mb max_parallel_requests milvus_db_name
+    milvus_partition_names milvus_text_field model_info num_retries order otpm
+    output_cost_per_token prompt_id prompt_variables prompt_version provider_affinity_header
+    quality_router_config quality_router_default_model request_timeout retry_policy rpm
+    silent_model stream_timeout_by_service_tier tag_regex tags timeout_by_service_tier tpm
+    use_in_pass_through use_litellm_proxy valkey_embedding_field valkey_host valkey_password
+    valkey_port valkey_ssl valkey_text_field vector_bucket_name vector_store_id weight
     """.split()
 )
 """What LiteLLM's router and proxy take from `litellm_params` before a call."""

@@ -34,6 +34,7 @@ from gateway.fields import (
     is_secret,
     merge_patch,
 )
+from gateway.litellm_names import PER_CALL, is_unsupported_param
 from gateway.providers import (
     BASE_URL_REQUIRED,
     known_providers,
@@ -55,25 +56,6 @@ _LIFTED = {
 _MEANT = {"model": "litellm_params.model", "key_alias": "label"} | {
     theirs: ours for theirs, ours in _LIFTED.items() if theirs != ours
 }
-
-NOT_YET = frozenset(
-    {
-        "budget_duration",
-        "input_cost_per_token",
-        "litellm_credential_name",
-        "max_budget",
-        "max_parallel_requests",
-        "order",
-        "output_cost_per_token",
-        "rpm",
-        "tags",
-        "tpm",
-        "weight",
-    }
-)
-"""LiteLLM's own `litellm_params` for routing and budgets, which the gateway does not have yet."""
-
-_PER_CALL = frozenset({"messages", "prompt", "input", "stream", "stream_options", "mock_response"})
 
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -196,9 +178,9 @@ class ModelSpec(BaseModel):
                 continue
             if name == "model" and not (isinstance(value, str) and value.strip()):
                 raise WrongField(field, "takes the provider's name for the model")
-            if name in NOT_YET:
+            if is_unsupported_param(name):
                 raise WrongField(field, "is not supported by this gateway yet")
-            if name in _PER_CALL:
+            if name in PER_CALL:
                 raise WrongField(field, "belongs to a single call, not to a model")
             if name in ("timeout", "stream_timeout") and not _positive(value):
                 raise WrongField(field, "takes a number of seconds above 0")

@@ -19,7 +19,7 @@ from gateway.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from gateway.seed import Changes
+    from gateway.config.seed import Changes
 
 app = typer.Typer(
     help="The YAML file of models, keys and settings; LiteLLM's config.yaml works too.",
@@ -44,7 +44,7 @@ def check(
 
     Ends with 4 where the file would be refused.
     """
-    from gateway.config_file import load
+    from gateway.config.file import load
 
     findings = load(file).check(os.environ)
     if as_json:
@@ -78,7 +78,7 @@ def apply(context: typer.Context, file: File, as_json: Json = False) -> None:
 @app.command()
 def export(context: typer.Context, output: Output = None) -> None:
     """Print the database's models, gateway keys and settings as such a file, without secrets."""
-    from gateway.export import export as export_store
+    from gateway.config.export import export as export_store
 
     _write(with_store(context, export_store), output)
 
@@ -86,15 +86,16 @@ def export(context: typer.Context, output: Output = None) -> None:
 @app.command("import-litellm")
 def import_litellm(file: File, output: Output = None) -> None:
     """Translate LiteLLM's config.yaml into a file that works here; lists what is left out."""
-    from gateway.export import import_litellm as translate
+    from gateway.config.export import import_litellm as translate
+    from gateway.config.file import read_text
 
-    _write(translate(file.read_text(encoding="utf-8")), output)
+    _write(translate(read_text(file)), output)
 
 
 @app.command()
 def schema() -> None:
     """Print the file's JSON Schema, for editors."""
-    from gateway.config_schema import json_schema
+    from gateway.config.schema import json_schema
 
     print_json(json_schema())
 
@@ -105,8 +106,8 @@ def apply_file(context: typer.Context, file: Path) -> Changes:
     Raises:
         ConfigRefused: The file has errors.
     """
-    from gateway.config_file import load
-    from gateway.seed import apply as apply_config
+    from gateway.config.file import load
+    from gateway.config.seed import apply as apply_config
     from gateway.store import Store
 
     config = load(file)

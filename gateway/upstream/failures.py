@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from gateway.errors import UpstreamError
 
@@ -103,11 +103,20 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _status(chain: list[BaseException], said: Mapping[str, Any]) -> int:
-    """The provider's status. litellm has 500 for those it does not know, such as 529."""
+    """The status of the provider's answer; or litellm's, where that was none or a stream's 200."""
+    for link in chain:
+        # litellm's own exceptions have an answer too, but a made-up one: 500 for 529, and so on.
+        if type(link).__module__.partition(".")[0] in ("httpx", "openai"):
+            status = getattr(getattr(link, "response", None), "status_code", None)
+            if _is_failure(status):
+                return status
     # An error within a stream has its status, if any, for a code.
     given = [*(getattr(link, "status_code", None) for link in chain), said.get("code")]
-    statuses = [value for value in given if isinstance(value, int) and 400 <= value <= 599]
-    return next((status for status in statuses if status != 500), 500)
+    return next((status for status in given if _is_failure(status) and status != 500), 500)
+
+
+def _is_failure(status: object) -> TypeGuard[int]:
+    return isinstance(status, int) and 400 <= status <= 599
 
 
 def _transport_fault(chain: list[BaseException]) -> tuple[str | None, int, str] | None:

@@ -60,11 +60,17 @@ def embeddings(answer: BaseModel, model_name: str) -> Json:
     """A list of embeddings. Vectors are lists of floats."""
     body = _dump(answer)
     usage = body.get("usage") or {}
+    items = body.get("data", [])
+    positions = list(range(len(items)))
+    indexes = [item.get("index") for item in items]
+    # Not every provider has them.
+    if set(indexes) != set(positions):
+        indexes = positions
     return {
         "object": "list",
         "data": [
-            {"object": "embedding", "index": position, "embedding": item["embedding"]}
-            for position, item in enumerate(body.get("data", ()))
+            {"object": "embedding", "index": index, "embedding": item["embedding"]}
+            for index, item in zip(indexes, items, strict=True)
         ],
         "model": model_name,
         "usage": {name: int(usage.get(name) or 0) for name in ("prompt_tokens", "total_tokens")},
@@ -92,11 +98,9 @@ def chunk(piece: BaseModel, model_name: str, stream_id: str | None) -> tuple[Jso
 
 
 def is_hollow(body: Json) -> bool:
-    """Whether a chunk says nothing: no delta, text or finish reason in any choice."""
-    return not any(
-        choice.get("delta") or choice.get("text") or choice["finish_reason"]
-        for choice in body.get("choices", ())
-    )
+    """Whether a chunk says nothing in any choice."""
+    telling = ("delta", "text", "finish_reason", "logprobs")
+    return not any(choice.get(name) for choice in body.get("choices", ()) for name in telling)
 
 
 def usage_chunk(last: Json, usage: Json) -> Json:

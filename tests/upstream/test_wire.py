@@ -27,6 +27,7 @@ from tests.upstream import strict
 
 Json = dict[str, Any]
 
+CITED = {"start_index": 0, "end_index": 1, "title": "T", "url": "u"}
 TOOL = {"name": "get_weather", "arguments": '{"city":"Berne"}'}
 
 
@@ -91,23 +92,18 @@ def test_index_of_a_tool_call_is_for_streams() -> None:
     assert streamed == call
 
 
-@pytest.mark.parametrize("make", [message_of, delta_of])
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("refusal", "I must not."),
-        ("annotations", [{"type": "url_citation", "url_citation": {"url": "u"}}]),
+        ("annotations", [{"type": "url_citation", "url_citation": CITED}]),
         ("audio", {"id": "a", "data": "AAAA", "expires_at": 1, "transcript": "Hi"}),
     ],
 )
-def test_openai_fields_are_put_back(make: Any, name: str, value: Any) -> None:
+def test_openai_fields_are_put_back(name: str, value: Any) -> None:
     """litellm files OpenAI's own fields under provider_specific_fields."""
-    if name == "annotations":
-        cited = {"start_index": 0, "end_index": 1, "title": "T", "url": "u"}
-        value = [{"type": "url_citation", "url_citation": cited}]
-    body = wire.chat_completion(answer(content="x", provider_specific_fields={name: value}), "gpt")
-    assert body["choices"][0]["message"][name] == value
-    assert "provider_specific_fields" not in body["choices"][0]["message"]
+    message = message_of(content="x", provider_specific_fields={name: value})
+    assert message == {"role": "assistant", "content": "x", name: value}
 
 
 @pytest.mark.parametrize("make", [message_of, delta_of])
@@ -148,7 +144,7 @@ def test_thought_signature_of_a_tool_call_is_kept() -> None:
 
 
 def test_usage_details() -> None:
-    """OpenAI's details are kept, litellm's own are not, and zeros of Anthropic's neither."""
+    """OpenAI's details are kept, litellm's own are not, nor Anthropic's counts of nothing."""
     counts = Usage(
         prompt_tokens=10,
         completion_tokens=5,
@@ -164,7 +160,7 @@ def test_usage_details() -> None:
         "prompt_tokens": 10,
         "completion_tokens": 5,
         "total_tokens": 15,
-        "prompt_tokens_details": {"cached_tokens": 4},
+        "prompt_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 4},
         "completion_tokens_details": {"reasoning_tokens": 2},
         "cache_read_input_tokens": 4,
     }
@@ -233,7 +229,8 @@ def test_hollow_chunks(given: ModelResponseStream, hollow: bool) -> None:
 
 
 def test_hollow_chunk_with_logprobs() -> None:
-    choice = StreamingChoices(index=0, delta=Delta(), logprobs={"content": [{"token": "x"}]})
+    token = {"token": "x", "logprob": -0.5, "bytes": None, "top_logprobs": []}
+    choice = StreamingChoices(index=0, delta=Delta(), logprobs={"content": [token]})
     body, _ = wire.chunk(ModelResponseStream(choices=[choice]), "gpt", None)
     assert not wire.is_hollow(body)
 
@@ -268,6 +265,16 @@ def test_embeddings() -> None:
         "model": "gpt",
         "usage": {"prompt_tokens": 3, "total_tokens": 3},
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [([1, 0], [1, 0]), ([0, 0], [0, 1]), ([None, None], [0, 1])]
+)
+def test_index_of_embeddings(given: list[int | None], shown: list[int]) -> None:
+    """It says which text a vector is for; where it cannot, the order does."""
+    data = [{"embedding": [0.5], "index": index, "object": "embedding"} for index in given]
+    body = wire.embeddings(EmbeddingResponse(model="m", data=data), "gpt")
+    assert [item["index"] for item in body["data"]] == shown
 
 
 def test_embeddings_without_usage() -> None:

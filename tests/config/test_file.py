@@ -18,14 +18,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway import litellm_names
-from gateway.config_file import load, read, show
-from gateway.config_schema import json_schema
-from gateway.config_values import ConfigFile, ConfigRefused, ConfigUnreadable, Finding
-from gateway.export import import_litellm
+from gateway.config.export import import_litellm
+from gateway.config.file import load, read, show
+from gateway.config.schema import json_schema
+from gateway.config.values import ConfigFile, ConfigRefused, ConfigUnreadable, Finding
+from gateway.config.yaml_lines import MAX_CHARACTERS, Unreadable, read_yaml
 from gateway.vault import hash_key
-from gateway.yaml_lines import MAX_CHARACTERS, Unreadable, read_yaml
 
-CONFIG = Path(__file__).parent.parent / "config"
+CONFIG = Path(__file__).parents[2] / "config"
 STRONG = "sk-0123456789abcdefghij"
 OTHER = "sk-abcdefghij0123456789"
 HASH = "0123456789abcdef" * 4
@@ -808,7 +808,7 @@ def _fields(path: Path, name: str) -> set[str]:
 
 
 def test_reading_needs_neither_litellm_nor_the_database() -> None:
-    code = "import sys, gateway.config_file; print([m for m in sys.modules if '.' not in m])"
+    code = "import sys, gateway.config.file; print([m for m in sys.modules if '.' not in m])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = ast.literal_eval(ran.stdout)
     assert not {"litellm", "sqlalchemy", "starlette", "cryptography", "typer"} & set(loaded)

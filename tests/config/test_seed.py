@@ -14,12 +14,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from gateway.config_file import load, read
-from gateway.config_values import ConfigRefused
-from gateway.errors import Conflict, InvalidField
-from gateway.export import export
-from gateway.records import CallSettings, Key, Model
-from gateway.seed import (
+from gateway.config.export import export
+from gateway.config.file import load, read
+from gateway.config.seed import (
     ENVIRONMENT_LABEL,
     MASTER_KEY_LABEL,
     Change,
@@ -27,12 +24,15 @@ from gateway.seed import (
     ensure_admin_key,
     replace_admin_key,
 )
+from gateway.config.values import ConfigRefused
+from gateway.errors import Conflict, InvalidField
+from gateway.records import CallSettings, Key, Model
 from gateway.settings import Settings
-from gateway.specs import model_spec
+from gateway.specs import key_record, model_spec
 from gateway.store import Store
 from gateway.vault import WeakKey, hash_key, new_key
 
-CONFIG = Path(__file__).parent.parent / "config"
+CONFIG = Path(__file__).parents[2] / "config"
 MASTER = "sk-master-0123456789abcdef"
 SECRET = "sk-backend-0123456789abcdef"
 HASH = "fedcba9876543210" * 4
@@ -111,11 +111,18 @@ async def test_a_given_admin_key_takes_the_place_of_the_one_before(store: Store)
         await ensure_admin_key(store, "sk-1234")
 
 
-async def test_a_key_has_one_use(store: Store) -> None:
-    assert await replace_admin_key(store, MASTER, "one")
-    assert not await replace_admin_key(store, MASTER, "one")
-    with pytest.raises(Conflict):
-        await replace_admin_key(store, MASTER, "two")
+async def test_an_admin_key_may_be_given_in_two_ways(store: Store) -> None:
+    """LiteLLM's master key is often set as GATEWAY_ADMIN_KEY and named in the file."""
+    assert await replace_admin_key(store, MASTER, "one") == "added"
+    assert await replace_admin_key(store, MASTER, "one") == "unchanged"
+    assert await replace_admin_key(store, MASTER, "two") == "unchanged"
+    assert [key.label for key in await store.keys.all()] == ["one"]
+
+
+async def test_a_gateway_key_does_not_become_an_admin_key(store: Store) -> None:
+    await store.keys.add(key_record(hash_key(MASTER), "sk-…", 1))
+    with pytest.raises(Conflict, match="has another use"):
+        await replace_admin_key(store, MASTER, "one")
 
 
 # Applying

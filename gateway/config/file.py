@@ -13,7 +13,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from gateway import vault
-from gateway.config_values import (
+from gateway.config.values import (
     ConfigFile,
     ConfigUnreadable,
     Finding,
@@ -24,6 +24,7 @@ from gateway.config_values import (
     Setting,
     setting,
 )
+from gateway.config.yaml_lines import Document, Path, Unreadable, read_yaml
 from gateway.errors import InvalidField
 from gateway.litellm_names import (
     ENTRY,
@@ -41,7 +42,6 @@ from gateway.litellm_names import (
     nearest,
 )
 from gateway.specs import ModelSpec, key_spec, model_spec
-from gateway.yaml_lines import Document, Path, Unreadable, read_yaml
 
 SECTIONS = {
     "litellm_settings": LITELLM_SETTINGS,
@@ -83,8 +83,13 @@ def load(path: FilePath) -> ConfigFile:
     Raises:
         ConfigUnreadable: It cannot be opened, or is not UTF-8.
     """
+    return read(read_text(path))
+
+
+def read_text(path: FilePath) -> str:
+    """A file's text. Raises what `load` raises."""
     try:
-        return read(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigUnreadable(f"Cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from gateway import vault
-from gateway.config_file import read
-from gateway.config_values import ConfigRefused, KeyEntry
+from gateway.config.file import read
+from gateway.config.values import ConfigRefused, KeyEntry
 from gateway.fields import is_secret
 from gateway.litellm_names import is_unsupported_info
 from gateway.records import CallSettings, Key, Model

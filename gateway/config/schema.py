@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.config_file import SECTIONS
+from gateway.config.file import SECTIONS
 from gateway.litellm_names import ENTRY, PARAMS, SO_BY_DESIGN, TOP_LEVEL, UNSUPPORTED_PARAMS
 from gateway.specs import KeySpec, ModelSpec
 

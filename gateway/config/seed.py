@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from gateway import vault
-from gateway.config_values import ConfigFile, KeyEntry
+from gateway.config.values import ConfigFile, KeyEntry
 from gateway.errors import Conflict
 from gateway.records import Key, Model
 from gateway.specs import ModelSpec, key_record
@@ -66,23 +66,35 @@ async def ensure_admin_key(store: Store, given: str | None) -> str | None:
     return secret
 
 
-async def replace_admin_key(store: Store, secret: str, label: str) -> bool:
-    """Make `secret` the one admin key under `label`; say whether that changed anything."""
-    secret_hash = vault.hash_key(secret)
+async def replace_admin_key(
+    store: Store, secret: str, label: str
+) -> Literal["added", "updated", "unchanged"]:
+    """Let `secret` manage the gateway, in place of the admin key that `label` meant before.
+
+    Raises:
+        Conflict: It is a gateway key, or one that was revoked.
+    """
     keys = await store.keys.all()
-    live = [k for k in keys if k.is_admin and k.label == label and k.revoked_at is None]
-    if [key.secret_hash for key in live] == [secret_hash]:
-        return False
-    if any(key.secret_hash == secret_hash for key in keys):
+    known = next((key for key in keys if key.secret_hash == vault.hash_key(secret)), None)
+    old = [
+        key.id
+        for key in keys
+        if key.is_admin and key.label == label and key.revoked_at is None and key != known
+    ]
+    now = int(time.time())
+    if known is None:
+        key = key_record(vault.hash_key(secret), vault.hint(secret), now, kind="admin", label=label)
+        await store.keys.add(key)
+    elif not known.is_admin or known.revoked_at is not None:
         raise Conflict(
             f"{label} is a key that was revoked, or that has another use; set a new one",
             param=label,
         )
-    now = int(time.time())
-    key = key_record(secret_hash, vault.hint(secret), now, kind="admin", label=label)
-    await store.keys.add(key)
-    await store.keys.revoke([old.id for old in live], now)
-    return True
+    # It may be an admin key under another label already, given in two ways.
+    if old:
+        await store.keys.revoke(old, now)
+        return "updated"
+    return "unchanged" if known else "added"
 
 
 async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) -> Changes:
@@ -110,7 +122,8 @@ async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) ->
     ]
     changes: list[Change] = []
     if resolved.master_key is not None:
-        changes.append(await _put_master_key(store, resolved.master_key, stored_keys))
+        state = await replace_admin_key(store, resolved.master_key, MASTER_KEY_LABEL)
+        changes.append(Change("admin key", MASTER_KEY_LABEL, state))
     changes += [await _put_model(store, model, stored_models.get(model.name)) for model in models]
     changes += [await _put_key(store, entry, before, key) for entry, before, key in keys]
     for name, value in resolved.settings.items():
@@ -158,20 +171,6 @@ def _next_key(entry: KeyEntry, hashed: str, hint: str, stored: Mapping[str, Key]
             param=entry.path,
         )
     return replace(before, label=spec.label, rpm_limit=spec.rpm_limit, tpm_limit=spec.tpm_limit)
-
-
-async def _put_master_key(store: Store, secret: str, stored: Mapping[str, Key]) -> Change:
-    live = [key for key in stored.values() if key.is_admin and key.revoked_at is None]
-    before = stored.get(vault.hash_key(secret))
-    old = [key.id for key in live if key.label == MASTER_KEY_LABEL and key != before]
-    if before not in live:
-        await replace_admin_key(store, secret, MASTER_KEY_LABEL)
-    elif old:
-        # It is an admin key under another label already; what it takes the place of has to go.
-        await store.keys.revoke(old, int(time.time()))
-    else:
-        return Change("admin key", MASTER_KEY_LABEL, "unchanged")
-    return Change("admin key", MASTER_KEY_LABEL, "updated" if old else "added")
 
 
 async def _put_model(store: Store, model: Model, before: Model | None) -> Change:
