@@ -50,6 +50,6 @@ def registration(provider: str, url: str, **params: Any) -> Json:
             "litellm_params": {"model": "meta-llama/Llama-3.1-8B-Instruct"},
         },
     }
-    fields = {"provider": provider, "api_key": SECRET} | named[provider]
+    fields = named[provider]
     fields["litellm_params"] |= params
-    return fields
+    return {"provider": provider, "api_key": SECRET, **fields}

@@ -9,11 +9,11 @@ import socket
 from typing import Any
 
 import httpx
-import litellm
 import openai
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from litellm import exceptions as of_litellm
 from starlette.responses import Response
 
 from gateway.errors import UpstreamError
@@ -256,7 +256,7 @@ async def test_tls_to_a_plain_port(gateway: Gateway, key: str) -> None:
     ],
 )
 def test_transport_faults(cause: BaseException, status: int, message: str) -> None:
-    wrapped = litellm.InternalServerError("host.example:443 failed", "openai", "gpt")
+    wrapped = of_litellm.InternalServerError("host.example:443 failed", "openai", "gpt")
     shown, error, _ = seen(raised(wrapped, cause))
     assert (shown, error["message"].partition(": ")[2]) == (status, message)
     assert "host.example" not in str(error)
@@ -281,7 +281,7 @@ def api_error(status: int, body: Any, headers: dict[str, str] | None = None) -> 
 def test_body_is_found_down_the_chain() -> None:
     body = {"error": {"message": "Slow", "type": "rate", "code": "c", "param": "p"}}
     inner = api_error(429, body, {"retry-after": "5"})
-    error = raised(litellm.RateLimitError("x", "openai", "gpt"), ValueError("between"), inner)
+    error = raised(of_litellm.RateLimitError("x", "openai", "gpt"), ValueError("between"), inner)
     assert seen(error) == (
         429,
         {"message": "litellm.RateLimitError: Slow", "type": "rate", "param": "p", "code": "c"},
@@ -291,7 +291,7 @@ def test_body_is_found_down_the_chain() -> None:
 
 def test_body_is_found_beside_a_cause() -> None:
     """An exception with a cause can have a context too."""
-    error = raised(litellm.APIConnectionError("x", "openai", "gpt"), ValueError("cause"))
+    error = raised(of_litellm.APIConnectionError("x", "openai", "gpt"), ValueError("cause"))
     error.__context__ = api_error(422, {"error": {"message": "Wrong"}})
     status, shown, _ = seen(error)
     assert (status, shown["message"]) == (422, "litellm.APIConnectionError: Wrong")
@@ -304,8 +304,10 @@ def test_circle_of_exceptions() -> None:
 
 
 def test_stream_error_is_named_after_what_it_wraps() -> None:
-    inner = litellm.RateLimitError("litellm.RateLimitError: OpenAIException - Slow", "openai", "g")
-    outer = litellm.exceptions.MidStreamFallbackError(
+    inner = of_litellm.RateLimitError(
+        "litellm.RateLimitError: OpenAIException - Slow", "openai", "g"
+    )
+    outer = of_litellm.MidStreamFallbackError(
         message=str(inner),
         model="gpt",
         llm_provider="openai",
@@ -320,7 +322,7 @@ def test_stream_error_is_named_after_what_it_wraps() -> None:
 def test_own_error_passes() -> None:
     """Raised within litellm, by what gateway.upstream.litellm_setup puts there."""
     ours = UpstreamError("Broken off", status=502, type="api_error")
-    assert upstream_error(raised(litellm.APIError(500, "x", "openai", "g"), ours), {}) is ours
+    assert upstream_error(raised(of_litellm.APIError(500, "x", "openai", "g"), ours), {}) is ours
 
 
 @pytest.mark.parametrize(
@@ -350,14 +352,14 @@ def test_own_words_of_litellm(text: str, shown: str) -> None:
 def test_retry_after_as_seconds_and_as_date(value: str) -> None:
     for error in (
         api_error(429, {}, {"retry-after": value}),
-        _with_headers(litellm.RateLimitError("x", "openai", "gpt"), {"retry-after": value}),
+        _with_headers(of_litellm.RateLimitError("x", "openai", "gpt"), {"retry-after": value}),
     ):
         assert seen(error)[2] == {"retry-after": value}
 
 
 @pytest.mark.parametrize("value", ["", "7\r\nset-cookie: a=b", "später", "\x00"])
 def test_retry_after_that_is_no_header(value: str) -> None:
-    error = _with_headers(litellm.RateLimitError("x", "openai", "gpt"), {"retry-after": value})
+    error = _with_headers(of_litellm.RateLimitError("x", "openai", "gpt"), {"retry-after": value})
     assert seen(error)[2] == {}
 
 
@@ -395,7 +397,7 @@ def test_unread_answer() -> None:
     stream = httpx.ByteStream(b"{}")
     response = httpx.Response(400, stream=stream, request=REQUEST)
     error = httpx.HTTPStatusError("bad", request=REQUEST, response=response)
-    assert seen(raised(litellm.BadRequestError("x", "gpt", "openai"), error))[0] == 400
+    assert seen(raised(of_litellm.BadRequestError("x", "gpt", "openai"), error))[0] == 400
 
 
 def test_secrets_are_hidden_in_every_field() -> None:

@@ -83,7 +83,7 @@ def test_answer_without_content_has_null() -> None:
 
 
 def test_index_of_a_tool_call_is_for_streams() -> None:
-    call = {"index": 0, "id": "call_1", "type": "function", "function": TOOL}
+    call: Any = {"index": 0, "id": "call_1", "type": "function", "function": TOOL}
     [whole] = message_of(content=None, tool_calls=[call])["tool_calls"]
     assert "index" not in whole
     [streamed] = delta_of(content=None, tool_calls=[ChatCompletionDeltaToolCall(**call)])[
@@ -246,7 +246,7 @@ def test_text_completion() -> None:
 def test_chunk_of_a_text_completion() -> None:
     """The last one has no text at litellm, and an empty one at OpenAI."""
     for finish, text in ((None, "Hi"), ("stop", None)):
-        choice = TextChoices(index=0, text=text)
+        choice: Any = TextChoices(index=0, text=text)
         choice.finish_reason = finish
         given = TextCompletionResponse(id="cmpl-1", created=1, model="m", choices=[choice])
         body, _ = wire.chunk(given, "gpt", None)
