@@ -10,12 +10,11 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from gateway.app import create_app
 from gateway.settings import Settings
-from tests.servers import FakeProvider, Gateway, serving
+from tests.servers import FakeProvider, Gateway, http_client, serving
 
 # As scripts/test does; a test that calls litellm before the gateway loads it must not go online.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -50,7 +49,7 @@ def provider(_provider: FakeProvider) -> FakeProvider:
 async def gateway(settings: Settings, provider: FakeProvider) -> AsyncIterator[Gateway]:
     """A running gateway without models."""
     app = create_app(settings)
-    async with serving(app) as url, httpx.AsyncClient(timeout=30) as http:
+    async with serving(app) as url, http_client() as http:
         yield Gateway(url, ADMIN_KEY, provider, app, http)
 
 
