@@ -7,6 +7,7 @@ the provider to judge. Errors are worded as OpenAI's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NotRequired, Required
 
@@ -22,6 +23,7 @@ _CLOSED = ConfigDict(strict=True, extra="forbid")
 _OPEN = ConfigDict(strict=True, extra="allow")
 
 # Tags of unions appear in pydantic's locations; the brackets tell them from the caller's fields.
+_TAG = re.compile("<[a-z_]+>")
 _ANY = "<any>"
 
 
@@ -329,6 +331,7 @@ def _param(location: tuple[int | str, ...]) -> str:
     for part in location:
         if isinstance(part, int):
             name += f"[{part}]"
-        elif not part.startswith("<"):
-            name += f".{part}" if name else part
+        # The first is the caller's own, whatever it looks like.
+        elif not name or not _TAG.fullmatch(part):
+            name += f".{part}" if name else part or '""'
     return name

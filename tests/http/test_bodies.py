@@ -85,6 +85,13 @@ def test_inputs_may_not_be_mixed(value: Any) -> None:
     assert (refused.value.param or "").startswith("input")
 
 
+@pytest.mark.parametrize(("name", "param"), [("", '""'), ("<any>", "<any>"), ("<text>", "<text>")])
+def test_odd_names_are_named_too(name: str, param: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        validate(Operation.CHAT, MINIMAL[Operation.CHAT] | {name: 1})
+    assert refused.value.param == param
+
+
 @given(
     st.sampled_from(list(Operation)),
     st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists)),
