@@ -38,7 +38,9 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an app on a free port of 127.0.0.1; yields its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms for each request.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2)
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener]))
