@@ -6,6 +6,7 @@ and headers.
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -309,11 +310,12 @@ _BODIES = _JSON | st.dictionaries(_FIELDS, _JSON, max_size=8)
 _PATHS = [prefix + operation for prefix in CALL_PREFIXES for operation in Operation]
 
 
+@functools.cache
 def arbitrary_bodies() -> list[bytes]:
-    """JSON from hypothesis, collected first: its tests cannot await."""
+    """JSON from hypothesis, the same for each route; collected first, for its tests cannot await."""
     bodies: list[bytes] = []
 
-    @settings(max_examples=60, deadline=None, database=None)
+    @settings(max_examples=100, deadline=None, database=None)
     @given(_BODIES)
     def collect(body: Any) -> None:
         bodies.append(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))
