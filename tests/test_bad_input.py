@@ -312,7 +312,7 @@ _PATHS = [prefix + operation for prefix in CALL_PREFIXES for operation in Operat
 
 @functools.cache
 def arbitrary_bodies() -> list[bytes]:
-    """JSON from hypothesis, the same for each route; collected first, for its tests cannot await."""
+    """JSON from hypothesis, the same for each route; drawn first, for its tests cannot await."""
     bodies: list[bytes] = []
 
     @settings(max_examples=100, deadline=None, database=None)
