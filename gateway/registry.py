@@ -38,10 +38,6 @@ class Registry:
         """The key with this hash, revoked or not."""
         return self._keys.get(secret_hash)
 
-    @property
-    def has_admin(self) -> bool:
-        return any(key.is_admin and key.revoked_at is None for key in self._keys.values())
-
     async def refresh(self) -> None:
         """Load what has changed since the last time.
 

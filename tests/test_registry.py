@@ -79,7 +79,6 @@ async def test_a_new_registry_is_empty(store: Store) -> None:
     await registry.refresh()
     assert registry.models == {}
     assert registry.key(vault.hash_key("sk-a")) is None
-    assert not registry.has_admin
     assert registry.settings == CallSettings()
 
 
@@ -148,21 +147,6 @@ async def test_a_key_with_a_new_secret_is_not_found_by_the_old_one(
     assert registry.key(vault.hash_key("sk-old")) is None
     assert registry.key(vault.hash_key("sk-new")) == fresh
     assert registry.key(other.secret_hash) == other
-
-
-async def test_there_is_an_admin_while_one_admin_key_is_live(
-    store: Store, registry: Registry
-) -> None:
-    first, second = key("sk-a", kind="admin"), key("sk-b", kind="admin")
-    await store.keys.add(key("sk-c"))
-    assert not registry.has_admin
-    for issued in (first, second):
-        await store.keys.add(issued)
-    assert registry.has_admin
-    await store.keys.revoke([first.id], 2000)
-    assert registry.has_admin
-    await store.keys.revoke([second.id], 2000)
-    assert not registry.has_admin
 
 
 async def test_only_what_changed_is_loaded_again(store: Store, registry: Registry) -> None:

@@ -19,7 +19,7 @@ from gateway.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from gateway.config.seed import Changes
+    from gateway.config.seed import Change
 
 app = typer.Typer(
     help="The YAML file of models, keys and settings; LiteLLM's config.yaml works too.",
@@ -65,9 +65,9 @@ def apply(context: typer.Context, file: File, as_json: Json = False) -> None:
     """Make the database say what a file says. Applying it again changes nothing."""
     changes = apply_file(context, file)
     if as_json:
-        print_json([asdict(change) for change in changes.entries])
+        print_json([asdict(change) for change in changes])
         return
-    changed = [change for change in changes.entries if change.state != "unchanged"]
+    changed = [change for change in changes if change.state != "unchanged"]
     print_table(
         ("WHAT", "NAME", "STATE"),
         ((change.kind, change.name, change.state) for change in changed),
@@ -100,7 +100,7 @@ def schema() -> None:
     print_json(json_schema())
 
 
-def apply_file(context: typer.Context, file: Path) -> Changes:
+def apply_file(context: typer.Context, file: Path) -> list[Change]:
     """Apply a file, and say on stderr what of it is not supported or needs a look.
 
     Raises:
@@ -115,7 +115,7 @@ def apply_file(context: typer.Context, file: Path) -> Changes:
     async def work(store: Store) -> Any:
         return await apply_config(store, config, os.environ)
 
-    changes: Changes = with_store(context, work)
+    changes: list[Change] = with_store(context, work)
     for finding in config.check(os.environ):
         note(f"{file}: {finding.level}: {finding}")
     return changes

@@ -34,18 +34,6 @@ class Change:
     state: Literal["added", "updated", "unchanged", "revoked"]
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What applying a file did: an entry for each thing the file names, changed or not."""
-
-    entries: tuple[Change, ...]
-
-    @property
-    def any(self) -> bool:
-        """Whether anything is different now."""
-        return any(change.state in ("added", "updated") for change in self.entries)
-
-
 async def ensure_admin_key(store: Store, given: str | None) -> str | None:
     """See to it that someone can manage the gateway.
 
@@ -97,8 +85,10 @@ async def replace_admin_key(
     return "unchanged" if known else "added"
 
 
-async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) -> Changes:
+async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) -> list[Change]:
     """Make the store say what the file says, and leave alone what the file does not name.
+
+    Returns a change for each thing the file names, also where nothing is different now.
 
     Applying a file twice changes nothing the second time. Models are matched by name, keys by
     the hash of their secret.
@@ -131,7 +121,7 @@ async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) ->
         changes.append(Change("setting", name, "unchanged" if same else "updated"))
     if replace(settings, **resolved.settings) != settings:
         await store.settings.put(replace(settings, **resolved.settings))
-    return Changes(tuple(changes))
+    return changes
 
 
 def _next_model(spec: ModelSpec, stored: Mapping[str, Model], now: int) -> Model:
