@@ -6,6 +6,7 @@ import asyncio
 import functools
 import logging
 import os
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from gateway.errors import GatewayError
 from gateway.store.tables import stamps
 
 Topic = Literal["models", "keys", "settings"]
+
+_WAL_ATTEMPTS = 100
+_WAL_PAUSE_SECONDS = 0.05
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -98,6 +102,7 @@ class Database:
                 f"Cannot open the database {self.path}: {error.strerror}"
             ) from error
         try:
+            await self._use_wal()
             async with self.read() as connection:
                 current = await connection.run_sync(_version)
             if current == head():
@@ -111,6 +116,26 @@ class Database:
                 await connection.run_sync(_upgrade)
         except DatabaseError as error:
             raise DatabaseUnusable(f"Cannot use the database {self.path}: {error.orig}") from error
+
+    async def _use_wal(self) -> None:
+        """Put the file into WAL mode, for good.
+
+        Where two do so to a new file at once, SQLite refuses one of them without waiting.
+        """
+        async with self._engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None  # noqa: S101 - the connection is open
+            for left in reversed(range(_WAL_ATTEMPTS)):
+                try:
+                    await driver.execute("PRAGMA journal_mode = WAL")
+                except sqlite3.OperationalError as error:
+                    if not left or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                        raise DatabaseUnusable(
+                            f"Cannot use the database {self.path}: {error}"
+                        ) from error
+                    await asyncio.sleep(_WAL_PAUSE_SECONDS)
+                else:
+                    return
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -173,7 +198,6 @@ def _on_connect(connection: Any, _record: object) -> None:
     for pragma in (
         # First: another process may be changing the journal's mode just now.
         "busy_timeout = 10000",
-        "journal_mode = WAL",
         "synchronous = NORMAL",
         "foreign_keys = ON",
     ):

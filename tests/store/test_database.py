@@ -120,8 +120,12 @@ def test_processes_may_migrate_one_new_file_at_once(tmp_path: Path) -> None:
         assert out == "[('keys', 0), ('models', 0), ('settings', 0)]\n"
 
 
-async def test_two_connections_of_one_process_may_migrate_at_once(tmp_path: Path) -> None:
-    both = [Database(tmp_path / "gateway.db") for _ in range(2)]
+@pytest.mark.parametrize("attempt", range(5))
+async def test_two_connections_of_one_process_may_migrate_at_once(
+    tmp_path: Path, attempt: int
+) -> None:
+    """Several times: which one turns WAL mode on is a matter of chance."""
+    both = [Database(tmp_path / f"gateway{attempt}.db") for _ in range(2)]
     await asyncio.gather(*(database.migrate() for database in both))
     await _put(both[0], "x")
     assert await _names(both[1]) == {"x"}
