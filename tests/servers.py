@@ -274,6 +274,14 @@ class Gateway:
         return await self.request("POST", "/v1/chat/completions", key, body)
 
     @contextlib.asynccontextmanager
+    async def streaming(self, key: str) -> AsyncIterator[AsyncIterator[str]]:
+        """A streamed chat's lines as they come; leaving the block leaves the stream."""
+        body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": "x"}]}
+        url, headers = f"{self.url}/v1/chat/completions", {"authorization": f"Bearer {key}"}
+        async with self.http.stream("POST", url, json=body, headers=headers) as response:
+            yield response.aiter_lines()
+
+    @contextlib.asynccontextmanager
     async def openai(self, key: str, prefix: str = "/api/v1/gateway") -> AsyncIterator[AsyncOpenAI]:
         """The official client, pointed at the gateway."""
         base_url = self.url + prefix

@@ -16,7 +16,7 @@ from gateway.settings import Settings
 from gateway.vault import WeakKey
 from tests.conftest import ADMIN_KEY
 from tests.processes import serve
-from tests.servers import FakeProvider, Gateway, chunk, serving
+from tests.servers import FakeProvider, Gateway, chunk, http_client, serving
 
 SHOWN_ONCE = re.compile(r"Admin key, shown this once: (sk-\S{43})")
 
@@ -66,20 +66,13 @@ async def test_a_stream_may_finish_while_the_gateway_stops(
     provider.streams(
         [chunk({"content": str(n)}) for n in range(10)] + [chunk({}, "stop")], pause=0.1
     )
-    async with serve(tmp_path, GATEWAY_ADMIN_KEY=ADMIN_KEY) as server, httpx.AsyncClient() as http:
+    async with serve(tmp_path, GATEWAY_ADMIN_KEY=ADMIN_KEY) as server, http_client() as http:
         gateway = Gateway(server.url, ADMIN_KEY, provider, None, http)  # type: ignore[arg-type]
         await gateway.add_model()
         stopping = None
-        body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": "x"}]}
-        async with http.stream(
-            "POST",
-            f"{server.url}/v1/chat/completions",
-            json=body,
-            headers={"authorization": f"Bearer {ADMIN_KEY}"},
-            timeout=30,
-        ) as response:
+        async with gateway.streaming(ADMIN_KEY) as coming:
             lines = []
-            async for line in response.aiter_lines():
+            async for line in coming:
                 if stopping is None:
                     stopping = asyncio.create_task(server.stop())
                 lines.append(line)

@@ -47,14 +47,7 @@ async def test_a_stream_whose_client_leaves_counts_its_chunks(
 ) -> None:
     events = [chunk({"content": str(n)}) for n in range(5)]
     gateway.provider.streams([*events], hang_after=5)
-    body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": "x"}]}
-    async with gateway.http.stream(
-        "POST",
-        f"{gateway.url}/v1/chat/completions",
-        json=body,
-        headers={"authorization": f"Bearer {limited}"},
-    ) as response:
-        lines = response.aiter_lines()
+    async with gateway.streaming(limited) as lines:
         while '"content":"4"' not in await anext(lines):
             pass
     await asyncio.wait_for(gateway.provider.left.wait(), 1)

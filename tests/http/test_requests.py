@@ -67,14 +67,7 @@ async def test_a_client_that_leaves_cancels_the_call(gateway: Gateway, key: str)
 
 async def test_a_client_that_leaves_cancels_the_stream(gateway: Gateway, key: str) -> None:
     gateway.provider.streams([chunk({"content": "a"}), chunk({"content": "b"})], hang_after=2)
-    body = {"model": "gpt", "stream": True, "messages": [{"role": "user", "content": "x"}]}
-    async with gateway.http.stream(
-        "POST",
-        f"{gateway.url}/v1/chat/completions",
-        json=body,
-        headers={"authorization": f"Bearer {key}"},
-    ) as response:
-        lines = response.aiter_lines()
+    async with gateway.streaming(key) as lines:
         assert '"content":"a"' in await anext(lines)
     await asyncio.wait_for(gateway.provider.left.wait(), 1)
 
