@@ -1,28 +1,12 @@
-"""What an operator may say of a model or a key, checked, and made into records.
-
-The HTTP routes, the CLI and the YAML file all pass through here, so that a rule for a field
-stands once.
-"""
+"""What an operator may say of a model, checked, and made into a record."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
-import secrets
-import time
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway import vault
 from gateway.errors import InvalidField
@@ -41,7 +25,16 @@ from gateway.providers import (
     nearest_providers,
     split_model,
 )
-from gateway.records import Key, KeyKind, Model
+from gateway.records import Model
+from gateway.specs.shared import (
+    Name,
+    Object,
+    OptionalText,
+    ProviderKey,
+    invalid_field,
+    new_id,
+    no_such_field,
+)
 
 # Fields that LiteLLM's shape has inside `litellm_params`, by our name for them.
 _LIFTED = {
@@ -52,60 +45,10 @@ _LIFTED = {
     "custom_llm_provider": "provider",
 }
 
-# What people call a field that has another name, or another place, here.
-_MEANT = {"model": "litellm_params.model", "key_alias": "label"} | {
+
+_MEANT = {"model": "litellm_params.model"} | {
     theirs: ours for theirs, ours in _LIFTED.items() if theirs != ours
 }
-
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def _blank_is_none(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _none_is_empty(value: object) -> object:
-    return {} if value is None else value
-
-
-def _no_control(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError("holds a control character")
-    return text
-
-
-def _ascii(text: str) -> str:
-    if not text.isascii():
-        raise ValueError("holds a character that no key has; was it copied where it is shortened?")
-    return text
-
-
-Text = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=2048),
-    AfterValidator(_no_control),
-]
-OptionalText = Annotated[Text | None, BeforeValidator(_blank_is_none)]
-ProviderKey = Annotated[
-    Annotated[Text, AfterValidator(_ascii)] | None, BeforeValidator(_blank_is_none)
-]
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
-    AfterValidator(_no_control),
-]
-Label = Annotated[
-    Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-        AfterValidator(_no_control),
-    ]
-    | None,
-    BeforeValidator(_blank_is_none),
-]
-Object = Annotated[dict[str, Any], BeforeValidator(_none_is_empty)]
-Limit = Annotated[int, Field(gt=0, le=2**53)]
 
 
 class ModelSpec(BaseModel):
@@ -213,58 +156,6 @@ class ModelSpec(BaseModel):
         )
 
 
-class KeySpec(BaseModel):
-    """What may be said of a key when it is issued."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    label: Label = Field(None, description="What the key is for")
-    rpm_limit: Limit | None = Field(None, description="Requests a minute")
-    tpm_limit: Limit | None = Field(None, description="Tokens a minute")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, data: Any) -> Any:
-        check_json(data)
-        return data
-
-    def record(self, secret: str, now: int, kind: KeyKind = "gateway") -> Key:
-        """Make the record of the key whose secret this is."""
-        return key_record(
-            vault.hash_key(secret),
-            vault.hint(secret),
-            now,
-            kind=kind,
-            label=self.label,
-            rpm_limit=self.rpm_limit,
-            tpm_limit=self.tpm_limit,
-        )
-
-
-def key_record(
-    secret_hash: str,
-    hint: str,
-    now: int,
-    *,
-    kind: KeyKind = "gateway",
-    label: str | None = None,
-    rpm_limit: int | None = None,
-    tpm_limit: int | None = None,
-) -> Key:
-    """A new key's record, from the hash of its secret alone."""
-    return Key(
-        id=new_id("key"),
-        kind=kind,
-        label=label,
-        secret_hash=secret_hash,
-        hint=hint,
-        rpm_limit=rpm_limit,
-        tpm_limit=tpm_limit,
-        created_at=now,
-        revoked_at=None,
-    )
-
-
 def model_spec(data: object) -> ModelSpec:
     """Check a model's description. Raises InvalidField."""
     if not isinstance(data, Mapping):
@@ -272,17 +163,7 @@ def model_spec(data: object) -> ModelSpec:
     try:
         return ModelSpec.model_validate(data)
     except ValidationError as error:
-        raise invalid_field(error) from None
-
-
-def key_spec(data: object) -> KeySpec:
-    """Check a key's description. Raises InvalidField."""
-    if not isinstance(data, Mapping):
-        raise InvalidField("A key is described by a JSON object")
-    try:
-        return KeySpec.model_validate(data)
-    except ValidationError as error:
-        raise invalid_field(error) from None
+        raise invalid_field(error, _MEANT) from None
 
 
 def describe(model: Model) -> dict[str, Any]:
@@ -322,7 +203,7 @@ def patched(model: Model, patch: object, now: int) -> Model:
         changes = _lifted(patch)
         unknown = sorted(set(changes) - set(ModelSpec.model_fields))
         if unknown:
-            raise _no_such_field(unknown[0])
+            raise no_such_field(unknown[0], _MEANT)
         params = changes.get("litellm_params")
         info = changes.get("model_info")
         if isinstance(info, Mapping) and info.get("id") not in (None, model.id):
@@ -361,31 +242,6 @@ def _lifted(data: Any) -> Any:
         elif value not in (None, "", lifted[outer]):
             raise WrongField(outer, f"and litellm_params.{inner} say different things")
     return lifted
-
-
-def new_id(prefix: str) -> str:
-    """`prefix_` and 20 hexadecimal digits that sort by the time they were made."""
-    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
-
-
-def invalid_field(error: ValidationError) -> InvalidField:
-    """The first thing pydantic found wrong, as an error that names the field."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    wrong = first.get("ctx", {}).get("error")
-    if isinstance(wrong, WrongField):
-        return wrong.shown()
-    field = ".".join(str(part) for part in first["loc"])
-    if not field:
-        return InvalidField(message)
-    if first["type"] == "extra_forbidden":
-        return _no_such_field(field)
-    return InvalidField(f"{field}: {message[0].lower()}{message[1:]}", param=field)
-
-
-def _no_such_field(field: str) -> InvalidField:
-    meant = f"; did you mean {_MEANT[field]}?" if field in _MEANT else ""
-    return InvalidField(f"{field}: no such field{meant}", param=field)
 
 
 def _positive(value: object) -> bool:
