@@ -76,6 +76,37 @@ class CallSettings:
     """Seconds a provider has between two pieces of a stream; `request_timeout` if not set."""
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. The two totals include the parts that are named beside them."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt: read from the provider's cache."""
+    cache_write_tokens: int = 0
+    """Of the prompt: written to the provider's cache."""
+    cache_write_1h_tokens: int = 0
+    """Of those written: kept for an hour, which Anthropic prices apart."""
+    audio_prompt_tokens: int = 0
+    image_prompt_tokens: int = 0
+    reasoning_tokens: int = 0
+    """Of the completion."""
+    audio_completion_tokens: int = 0
+    image_completion_tokens: int = 0
+    searches: int = 0
+    """Web searches that the provider made and bills by piece."""
+    tier: str = ""
+    """The provider's service tier that was used, where it has a price of its own: `flex`,
+    `priority`, `batches`."""
+    estimated: bool = False
+    """Whether the gateway counted, since the provider did not report."""
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
 class Operation(StrEnum):
     """What a caller can ask of a model; the value is its route."""
 
