@@ -6,7 +6,9 @@ Wordings and types are LiteLLM 1.109's (proxy/auth/user_api_key_auth.py).
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from gateway.errors import AdminRequired, NotAuthenticated
 from gateway.records import Key
@@ -30,11 +32,12 @@ def authenticate(registry: Registry, headers: Mapping[str, str]) -> Key:
     Raises:
         NotAuthenticated: There is none; the message says what was wrong with it.
     """
+    now = time.time()
     secret = _credential(headers)
     secret_hash = hash_key(secret)
     key = registry.key(secret_hash)
     # The look-up is by hash, so its time tells nothing of a secret; the comparison makes sure.
-    if key is None or not hmac.compare_digest(key.secret_hash, secret_hash):
+    if key is None or not _belongs(key, secret_hash, now):
         if not secret.startswith(KEY_PREFIX):
             raise NotAuthenticated(
                 "Authentication Error, LiteLLM Virtual Key expected. "
@@ -45,8 +48,7 @@ def authenticate(registry: Registry, headers: Mapping[str, str]) -> Key:
             type="token_not_found_in_db",
             param="key",
         )
-    if key.revoked_at is not None:
-        raise NotAuthenticated("Authentication Error, This key has been revoked.", param="key")
+    _check_live(key, registry, now)
     return key
 
 
@@ -54,6 +56,45 @@ def require_admin(key: Key) -> None:
     """Raises AdminRequired for a gateway key."""
     if not key.is_admin:
         raise AdminRequired
+
+
+def _belongs(key: Key, secret_hash: str, now: float) -> bool:
+    """Whether this is the key's secret, or the one before it in its time of grace."""
+    if hmac.compare_digest(key.secret_hash, secret_hash):
+        return True
+    return (
+        key.retiring_hash is not None
+        and hmac.compare_digest(key.retiring_hash, secret_hash)
+        and key.retiring_until is not None
+        and now < key.retiring_until
+    )
+
+
+def _check_live(key: Key, registry: Registry, now: float) -> None:
+    match key.state(now):
+        case "revoked":
+            raise NotAuthenticated("Authentication Error, This key has been revoked.", param="key")
+        case "expired":
+            ended = datetime.fromtimestamp(key.expires_at or 0, UTC)
+            raise NotAuthenticated(
+                f"Authentication Error - Expired Key. Key Expiry time {ended} and current time "
+                f"{datetime.fromtimestamp(int(now), UTC)}",
+                type="expired_key",
+                param=key.hint.replace("…", "..."),
+            )
+        case "blocked":
+            raise NotAuthenticated(
+                "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an "
+                "admin.",
+                param="key",
+            )
+    team = registry.teams.get(key.team_id) if key.team_id else None
+    if team is not None and team.blocked:
+        raise NotAuthenticated(
+            f"Authentication Error, Team={team.id} is blocked. Update via `/team/unblock` if "
+            "you're an admin.",
+            param="team_id",
+        )
 
 
 def _credential(headers: Mapping[str, str]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.records import Key, Model
+from gateway.money import dollars
+from gateway.records import Key, Model, Team
 from gateway.vault import is_reference
 
 HIDDEN = "[hidden]"
@@ -31,19 +33,58 @@ def model_view(model: Model) -> dict[str, Any]:
 
 
 def key_view(key: Key) -> dict[str, Any]:
-    """A key as JSON."""
+    """A key as JSON. Money is in dollars."""
     return {
         "id": key.id,
         "object": "key",
         "kind": key.kind,
         "label": key.label,
         "hint": key.hint,
-        "state": "active" if key.revoked_at is None else "revoked",
+        "state": key.state(time.time()),
+        "team_id": key.team_id,
+        "user_id": key.user_id,
+        "models": list(key.models),
+        "aliases": dict(key.aliases),
         "rpm_limit": key.rpm_limit,
         "tpm_limit": key.tpm_limit,
+        "model_rpm_limit": dict(key.model_rpm_limit),
+        "model_tpm_limit": dict(key.model_tpm_limit),
+        "max_parallel_requests": key.max_parallel_requests,
+        **_budget(key),
+        "tags": list(key.tags),
+        "metadata": dict(key.metadata),
         "created_at": timestamp(key.created_at),
-        "revoked_at": None if key.revoked_at is None else timestamp(key.revoked_at),
+        "updated_at": timestamp(key.updated_at),
+        "expires_at": optional_timestamp(key.expires_at),
+        "rotated_until": optional_timestamp(key.retiring_until),
+        "revoked_at": optional_timestamp(key.revoked_at),
     }
+
+
+def team_view(team: Team) -> dict[str, Any]:
+    """A team as JSON. Money is in dollars."""
+    return {
+        "team_id": team.id,
+        "object": "team",
+        "name": team.name,
+        "blocked": team.blocked,
+        **_budget(team),
+        "metadata": dict(team.metadata),
+        "created_at": timestamp(team.created_at),
+        "updated_at": timestamp(team.updated_at),
+    }
+
+
+def _budget(owner: Key | Team) -> dict[str, Any]:
+    return {
+        "max_budget": None if owner.max_budget is None else dollars(owner.max_budget),
+        "soft_budget": None if owner.soft_budget is None else dollars(owner.soft_budget),
+        "budget_duration": owner.budget_duration,
+    }
+
+
+def optional_timestamp(seconds: int | None) -> str | None:
+    return None if seconds is None else timestamp(seconds)
 
 
 def timestamp(seconds: int) -> str:

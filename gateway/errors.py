@@ -5,11 +5,13 @@
     │   └── UnknownModel
     ├── NotAuthenticated       401  no key, or not one of ours
     ├── AdminRequired          401  a gateway key on an admin route
+    ├── ModelDenied            403  a model that the key may not call
     ├── NotFound               404
     ├── MethodNotAllowed       405
     ├── Conflict               409
     ├── BodyTooLarge           413
     ├── InvalidField           422  the body of a management request
+    ├── BudgetExceeded         422
     ├── RateLimited            429
     ├── UpstreamError          the provider's own status
     ├── Misconfigured          500  a registered model that cannot work
@@ -103,6 +105,20 @@ class AdminRequired(GatewayError):
         )
 
 
+class ModelDenied(GatewayError):
+    """LiteLLM's wording for a model that is not in the key's list."""
+
+    status = 403
+    type = "key_model_access_denied"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The requested model '{name}' is not available for this API key, or the model name "
+            "is invalid. Check the models available to you and try again.",
+            param="model",
+        )
+
+
 class NotFound(GatewayError):
     status = 404
     type = "not_found_error"
@@ -128,6 +144,13 @@ class InvalidField(GatewayError):
 
     status = 422
     type = "invalid_request_error"
+
+
+class BudgetExceeded(GatewayError):
+    """Not 429, which clients would try again; LiteLLM's, since `budget_exceeded_status_code`."""
+
+    status = 422
+    type = "budget_exceeded"
 
 
 class RateLimited(GatewayError):

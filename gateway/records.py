@@ -1,6 +1,7 @@
 """What the gateway knows of models, keys and settings, as immutable values.
 
-Times are whole seconds since the epoch, UTC.
+Times are whole seconds since the epoch, UTC, unless a name says `_ms`. Money is in whole
+nano-dollars.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from enum import StrEnum
 from typing import Any, Literal
 
 KeyKind = Literal["gateway", "admin"]
+KeyState = Literal["active", "blocked", "expired", "revoked"]
+Outcome = Literal["complete", "failed", "refused", "cancelled", "cut", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +41,89 @@ class Model:
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Team:
+    """An owner of keys, which share its budget."""
+
+    id: str
+    name: str
+    blocked: bool = False
+    max_budget: int | None = None
+    """Nano-dollars that its keys may spend together in a budget period, or no limit."""
+    soft_budget: int | None = None
+    """Nano-dollars after which the gateway warns, once a period."""
+    budget_duration: str | None = None
+    """The length of a budget period, see `gateway.periods`; None: one period without an end."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """An access key. The secret itself is known to its holder alone."""
 
     id: str
     kind: KeyKind
-    label: str | None
+    label: str | None = None
+    team_id: str | None = None
+    user_id: str | None = None
+    """Whoever the key is for, in the operator's own terms."""
     secret_hash: str = field(repr=False)
     """SHA-256 of the secret, hexadecimal."""
     hint: str
     """`sk-…abcd`, for people to tell keys apart."""
-    rpm_limit: int | None
+    retiring_hash: str | None = field(default=None, repr=False)
+    """The hash of the secret before the last rotation, which is good until `retiring_until`."""
+    retiring_until: int | None = None
+    blocked: bool = False
+    models: tuple[str, ...] = ()
+    """Names it may call, `*` standing for any text; none means all."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """What a name it asks for is replaced by."""
+    rpm_limit: int | None = None
     """Requests a minute, or no limit."""
-    tpm_limit: int | None
+    tpm_limit: int | None = None
     """Tokens a minute, prompt and completion together, or no limit."""
+    model_rpm_limit: Mapping[str, int] = field(default_factory=dict)
+    """Requests a minute by model, besides `rpm_limit`."""
+    model_tpm_limit: Mapping[str, int] = field(default_factory=dict)
+    max_parallel_requests: int | None = None
+    max_budget: int | None = None
+    """Nano-dollars it may spend in a budget period, or no limit."""
+    soft_budget: int | None = None
+    budget_duration: str | None = None
+    """As a team's."""
+    tags: tuple[str, ...] = ()
+    """What its requests are filed under in the usage."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     created_at: int
-    revoked_at: int | None
+    updated_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
 
     @property
     def is_admin(self) -> bool:
         return self.kind == "admin"
+
+    def state(self, now: float) -> KeyState:
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return "blocked" if self.blocked else "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something, and from where; for the audit log."""
+
+    id: str
+    """The id of an admin key; or `cli`, `start` where no key was needed."""
+    label: str | None = None
+    """What the key is called, or which account of the host ran the command."""
+    address: str | None = None
+    """The client's IP address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +202,48 @@ class Call:
     def wants_usage(self) -> bool:
         """Whether a stream shall end with a chunk of usage."""
         return bool((self.body.get("stream_options") or {}).get("include_usage"))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What became of one request to a model."""
+
+    id: str
+    """The gateway's own id of the call, `x-litellm-call-id`: unique, unlike the caller's."""
+    request_id: str
+    """`x-request-id`, which the caller may choose."""
+    started_ms: int
+    key_id: str
+    team_id: str | None
+    operation: str
+    """The route, such as `/chat/completions`."""
+    model: str
+    """The name the caller asked for."""
+    served_model: str | None
+    """The registered model it resolved to, if any."""
+    deployment_id: str | None
+    """That model's id."""
+    provider: str | None
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+    estimated: bool
+    """Whether the tokens were counted here, since the provider did not report them."""
+    cost: int | None
+    """Nano-dollars; None where the model has no known price."""
+    latency_ms: int
+    first_token_ms: int | None
+    """From the start of the request to the first chunk of a stream."""
+    status: int
+    """The HTTP status the caller got; 499 if it left before one."""
+    error: str | None
+    """The type of the error, if any, such as `throttling_error`."""
+    outcome: Outcome
+    """`complete`: answered whole. `failed`: the provider refused. `refused`: the gateway did.
+    `cancelled`: the caller left. `cut`: the provider broke off a stream. `interrupted`: the
+    gateway's process was killed meanwhile."""
+    stream: bool
+    end_user: str | None
+    tags: tuple[str, ...]

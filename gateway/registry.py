@@ -1,4 +1,4 @@
-"""Models, keys and call settings in memory, kept true to the database.
+"""Models, keys, teams and call settings in memory, kept true to the database.
 
 Nothing on a call's way reads the database: it reads this. A change that this process commits is
 here before the request that made it is answered; another process's within `POLL_SECONDS`.
@@ -10,7 +10,8 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from gateway.records import CallSettings, Key, Model
+from gateway.pricing import Prices, prices_of
+from gateway.records import CallSettings, Key, Model, Team
 from gateway.store import Store
 
 POLL_SECONDS = 0.5
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 class Registry:
     """Attributes:
     models: By the name callers use.
+    prices: Of each model, by its id.
+    teams: By their ids.
     settings: What holds for every call.
     """
 
@@ -28,14 +31,16 @@ class Registry:
         self._store = store
         self._stamps: Mapping[str, int] = {}
         self._keys: dict[str, Key] = {}
-        self._hashes: dict[str, str] = {}
+        self._hashes: dict[str, tuple[str, ...]] = {}
         self._refreshing = asyncio.Lock()
         self.models: Mapping[str, Model] = {}
+        self.prices: Mapping[str, Prices | None] = {}
+        self.teams: Mapping[str, Team] = {}
         self.settings = CallSettings()
         store.database.subscribe(self.refresh)
 
     def key(self, secret_hash: str) -> Key | None:
-        """The key with this hash, revoked or not."""
+        """The key with this hash, or with this one before its last rotation; live or not."""
         return self._keys.get(secret_hash)
 
     async def refresh(self) -> None:
@@ -49,12 +54,19 @@ class Registry:
             stamps = await self._store.database.stamps()
             if stamps["keys"] != self._stamps.get("keys"):
                 for key in await self._store.keys.changed_since(self._stamps.get("keys", -1)):
-                    # A key that got a new secret must not be found by the old one.
-                    self._keys.pop(self._hashes.get(key.id, ""), None)
-                    self._hashes[key.id] = key.secret_hash
-                    self._keys[key.secret_hash] = key
+                    # A key that got a new secret must not be found by one before the last.
+                    for known in self._hashes.get(key.id, ()):
+                        self._keys.pop(known, None)
+                    hashes = (key.secret_hash, key.retiring_hash)
+                    self._hashes[key.id] = tuple(known for known in hashes if known)
+                    for known in self._hashes[key.id]:
+                        self._keys[known] = key
             if stamps["models"] != self._stamps.get("models"):
-                self.models = {model.name: model for model in await self._store.models.all()}
+                models = await self._store.models.all()
+                self.prices = {model.id: prices_of(model) for model in models}
+                self.models = {model.name: model for model in models}
+            if stamps["teams"] != self._stamps.get("teams"):
+                self.teams = {team.id: team for team in await self._store.teams.all()}
             if stamps["settings"] != self._stamps.get("settings"):
                 self.settings = await self._store.settings.get()
             self._stamps = stamps

@@ -19,7 +19,11 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from gateway.records import Actor
+
 Json = dict[str, Any]
+
+TESTER = Actor("test")
 Behaviour = Callable[[Request], Awaitable[Response]]
 
 

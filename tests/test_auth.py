@@ -16,6 +16,7 @@ from gateway.registry import Registry
 from gateway.settings import Settings
 from gateway.specs import key_record
 from gateway.store import Store
+from tests.servers import TESTER
 
 # In the order in which LiteLLM looks.
 HEADERS = (
@@ -44,11 +45,11 @@ async def registry(settings: Settings) -> AsyncIterator[Registry]:
     async with Store.open(settings) as store:
         made = Registry(store)
         for issued in (key(SECRET, label="caller"), key(OTHER, label="other")):
-            await store.keys.add(issued)
-        await store.keys.add(key(ADMIN, kind="admin"))
+            await store.keys.add(issued, TESTER)
+        await store.keys.add(key(ADMIN, kind="admin"), TESTER)
         revoked = key(REVOKED)
-        await store.keys.add(revoked)
-        await store.keys.revoke([revoked.id], 2)
+        await store.keys.add(revoked, TESTER)
+        await store.keys.revoke([revoked.id], 2, TESTER)
         yield made
 
 

@@ -21,6 +21,7 @@ from gateway.settings import Settings
 from gateway.specs import key_record, model_spec
 from gateway.store import Store
 from gateway.vault import VaultError
+from tests.servers import TESTER
 
 
 @pytest.fixture
@@ -84,24 +85,24 @@ async def test_a_new_registry_is_empty(store: Store) -> None:
 
 async def test_what_this_process_changes_is_there_at_once(store: Store, registry: Registry) -> None:
     stored = model()
-    await store.models.add(stored)
+    await store.models.add(stored, TESTER)
     assert registry.models == {"gpt": stored}
     renamed = replace(stored, name="new", base_url="http://h")
-    await store.models.replace(renamed)
+    await store.models.change(renamed.name, lambda _: renamed, TESTER)
     assert registry.models == {"new": renamed}
-    await store.models.remove("new")
+    await store.models.remove("new", TESTER)
     assert registry.models == {}
 
     issued = key("sk-a")
-    await store.keys.add(issued)
+    await store.keys.add(issued, TESTER)
     assert registry.key(issued.secret_hash) == issued
     limited = replace(issued, rpm_limit=3)
-    await store.keys.replace(limited)
+    await store.keys.change(limited.id, lambda _: limited, TESTER)
     assert registry.key(issued.secret_hash) == limited
-    await store.keys.revoke([issued.id], 2000)
+    await store.keys.revoke([issued.id], 2000, TESTER)
     assert registry.key(issued.secret_hash) == replace(limited, revoked_at=2000)
 
-    await store.settings.put(CallSettings(drop_params=True))
+    await store.settings.put(CallSettings(drop_params=True), TESTER)
     assert registry.settings == CallSettings(drop_params=True)
 
 
@@ -109,41 +110,41 @@ async def test_another_process_sees_every_change_within_a_second(
     store: Store, registry: Registry, elsewhere: Registry
 ) -> None:
     stored, issued = model(), key("sk-a")
-    await store.models.add(stored)
-    await store.keys.add(issued)
-    await store.settings.put(CallSettings(request_timeout=5.0))
+    await store.models.add(stored, TESTER)
+    await store.keys.add(issued, TESTER)
+    await store.settings.put(CallSettings(request_timeout=5.0), TESTER)
     await _within(1, lambda: elsewhere.models == {"gpt": stored})
     await _within(1, lambda: elsewhere.key(issued.secret_hash) == issued)
     await _within(1, lambda: elsewhere.settings.request_timeout == 5.0)
 
     changed = replace(stored, base_url="http://h")
-    await store.models.replace(changed)
-    await store.keys.revoke([issued.id], 2000)
+    await store.models.change(changed.name, lambda _: changed, TESTER)
+    await store.keys.revoke([issued.id], 2000, TESTER)
     await _within(1, lambda: elsewhere.models == {"gpt": changed})
     await _within(1, lambda: getattr(elsewhere.key(issued.secret_hash), "revoked_at", 0) == 2000)
 
-    await store.models.remove("gpt")
+    await store.models.remove("gpt", TESTER)
     await _within(1, lambda: elsewhere.models == {})
     assert registry.models == {}
 
 
 async def test_a_revoked_key_stays_known_after_a_start(store: Store) -> None:
     issued = key("sk-a")
-    await store.keys.add(issued)
-    await store.keys.revoke([issued.id], 2000)
+    await store.keys.add(issued, TESTER)
+    await store.keys.revoke([issued.id], 2000, TESTER)
     fresh = Registry(store)
     await fresh.refresh()
-    assert fresh.key(issued.secret_hash) == replace(issued, revoked_at=2000)
+    assert fresh.key(issued.secret_hash) == replace(issued, revoked_at=2000, updated_at=2000)
 
 
 async def test_a_key_with_a_new_secret_is_not_found_by_the_old_one(
     store: Store, registry: Registry
 ) -> None:
     issued, other = key("sk-old"), key("sk-other")
-    await store.keys.add(issued)
-    await store.keys.add(other)
+    await store.keys.add(issued, TESTER)
+    await store.keys.add(other, TESTER)
     fresh = replace(issued, secret_hash=vault.hash_key("sk-new"), hint="sk-…-new")
-    await store.keys.replace(fresh)
+    await store.keys.change(fresh.id, lambda _: fresh, TESTER)
     assert registry.key(vault.hash_key("sk-old")) is None
     assert registry.key(vault.hash_key("sk-new")) == fresh
     assert registry.key(other.secret_hash) == other
@@ -151,11 +152,11 @@ async def test_a_key_with_a_new_secret_is_not_found_by_the_old_one(
 
 async def test_only_what_changed_is_loaded_again(store: Store, registry: Registry) -> None:
     stored, first = model(), key("sk-a")
-    await store.models.add(stored)
-    await store.keys.add(first)
+    await store.models.add(stored, TESTER)
+    await store.keys.add(first, TESTER)
     models, known = registry.models, registry.key(first.secret_hash)
     await registry.refresh()
-    await store.keys.add(key("sk-b"))
+    await store.keys.add(key("sk-b"), TESTER)
     assert registry.models is models, "no model changed"
     assert registry.key(first.secret_hash) is known, "the first key did not change"
 
@@ -164,7 +165,7 @@ async def test_a_change_during_a_refresh_is_not_lost(store: Store, registry: Reg
     """Many writers and refreshes, in whatever order they come."""
     issued = [key(f"sk-{n}") for n in range(30)]
     await asyncio.gather(
-        *(store.keys.add(made) for made in issued), *(registry.refresh() for _ in range(10))
+        *(store.keys.add(made, TESTER) for made in issued), *(registry.refresh() for _ in range(10))
     )
     assert all(registry.key(made.secret_hash) == made for made in issued)
 
@@ -173,8 +174,8 @@ async def test_what_is_known_stays_in_use_while_the_database_fails(
     store: Store, elsewhere: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     stored, issued = model(), key("sk-a")
-    await store.models.add(stored)
-    await store.keys.add(issued)
+    await store.models.add(stored, TESTER)
+    await store.keys.add(issued, TESTER)
     await _within(1, lambda: elsewhere.models and elsewhere.key(issued.secret_hash))
 
     breaking = sqlite3.connect(store.database.path)
@@ -191,7 +192,7 @@ async def test_what_is_known_stays_in_use_while_the_database_fails(
         breaking.close()
         await _within(2, lambda: len(caplog.records) == 2)
         assert "can be read again" in caplog.records[1].getMessage()
-        await store.models.remove("gpt")
+        await store.models.remove("gpt", TESTER)
         await _within(1, lambda: elsewhere.models == {})
         assert len(caplog.records) == 2
 
@@ -200,21 +201,21 @@ async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
     store: Store, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The writer is not told that it failed: it did not. The watch tries again."""
-    await store.models.add(model())
+    await store.models.add(model(), TESTER)
     other_key = Fernet.generate_key().decode()
     sealed = vault.Vault([other_key]).seal("{}")
     breaking = sqlite3.connect(store.database.path)
     breaking.execute("UPDATE models SET sealed_secrets = ?", (sealed,))
     breaking.commit()
     with caplog.at_level(logging.ERROR, "gateway.store.database"):
-        await store.models.add(model("second"))
+        await store.models.add(model("second"), TESTER)
     assert "models is stored, but not yet in use" in caplog.text
     assert set(registry.models) == {"gpt"}
     with pytest.raises(VaultError):
         await registry.refresh()
     # Keys do not wait for the models to be mended.
     issued = key("sk-a")
-    await store.keys.add(issued)
+    await store.keys.add(issued, TESTER)
     assert registry.key(issued.secret_hash) == issued
 
     breaking.execute("UPDATE models SET sealed_secrets = NULL")
@@ -227,7 +228,7 @@ async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
 async def test_the_registry_of_a_wrong_secret_key_does_not_start(
     settings: Settings, store: Store
 ) -> None:
-    await store.models.add(model())
+    await store.models.add(model(), TESTER)
     wrong = replace(settings, secret_key=Fernet.generate_key().decode())
     async with Store.open(wrong) as other:
         with pytest.raises(VaultError, match="sealed with another secret key"):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.output import Json, note, print_json, with_store
+from gateway.commands.output import Json, note, operator, print_json, with_store
 from gateway.display import key_view
 
 app = typer.Typer(help="Admin keys.", no_args_is_help=True)
@@ -31,8 +31,8 @@ def rotate_key(
     async def work(store: Store) -> int:
         others = [other.id for other in await store.keys.all() if other.is_admin]
         # The new one first: there is never a moment without an admin key.
-        await store.keys.add(key)
-        return await store.keys.revoke(others, now)
+        await store.keys.add(key, operator())
+        return await store.keys.revoke(others, now, operator())
 
     revoked = with_store(context, work)
     if as_json:

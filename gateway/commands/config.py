@@ -13,6 +13,7 @@ from gateway.commands.output import (
     PROBLEM,
     Json,
     note,
+    operator,
     print_json,
     print_table,
     with_store,
@@ -113,7 +114,7 @@ def apply_file(context: typer.Context, file: Path) -> list[Change]:
     config = load(file)
 
     async def work(store: Store) -> Any:
-        return await apply_config(store, config, os.environ)
+        return await apply_config(store, config, os.environ, operator())
 
     changes: list[Change] = with_store(context, work)
     for finding in config.check(os.environ):

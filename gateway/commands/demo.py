@@ -77,6 +77,7 @@ async def _run(host: str, port: int, directory: Path, log_level: str) -> None:
 async def _seed(settings: Settings, echo_url: str) -> str:
     """Register the echo model afresh and issue a key; returns the key."""
     from gateway import vault
+    from gateway.commands.output import operator
     from gateway.specs import key_spec, model_spec
     from gateway.store import Store
 
@@ -85,11 +86,12 @@ async def _seed(settings: Settings, echo_url: str) -> str:
     )
     now = int(time.time())
     secret = vault.new_key()
+    by = operator()
     async with Store.open(settings) as store:
         if any(model.name == MODEL for model in await store.models.all()):
-            await store.models.remove(MODEL)
-        await store.models.add(spec.record(None, None, now))
-        await store.keys.add(key_spec({"label": "demo"}).record(secret, now))
+            await store.models.remove(MODEL, by)
+        await store.models.add(spec.record(None, None, now), by)
+        await store.keys.add(key_spec({"label": "demo"}).record(secret, now), by)
     return secret
 
 

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.output import Json, note, print_fields, print_json, print_table, with_store
+from gateway.commands.output import (
+    Json,
+    note,
+    operator,
+    print_fields,
+    print_json,
+    print_table,
+    with_store,
+)
 from gateway.display import key_view
 
 app = typer.Typer(help="Access keys: issue, list, revoke.", no_args_is_help=True)
@@ -35,7 +43,7 @@ def create(
     secret = vault.new_key()
     spec = key_spec({"label": label, "rpm_limit": rpm, "tpm_limit": tpm})
     key = spec.record(secret, int(time.time()))
-    with_store(context, lambda store: store.keys.add(key))
+    with_store(context, lambda store: store.keys.add(key, operator()))
     if as_json:
         print_json({**key_view(key), "key": secret})
     else:
@@ -77,7 +85,7 @@ def revoke(context: typer.Context, key_id: KeyId, as_json: Json = False) -> None
 
     async def work(store: Store) -> dict[str, object]:
         await store.keys.get(key_id)  # raises NotFound
-        await store.keys.revoke([key_id], int(time.time()))
+        await store.keys.revoke([key_id], int(time.time()), operator())
         return key_view(await store.keys.get(key_id))
 
     view = with_store(context, work)

@@ -14,6 +14,7 @@ from gateway.commands.output import (
     PROBLEM,
     Json,
     note,
+    operator,
     print_fields,
     print_json,
     print_table,
@@ -91,7 +92,7 @@ def add(
         asked = typer.prompt("API key (empty for none)", default="", hide_input=True, err=True)
         spec = model_spec(described | {"api_key": asked})
     record = spec.record(None, None, int(time.time()))
-    with_store(context, lambda store: store.models.add(record))
+    with_store(context, lambda store: store.models.add(record, operator()))
     if as_json:
         print_json(model_view(record))
     else:
@@ -178,14 +179,16 @@ def update(
     def change(model: Model) -> Model:
         return patched(model, patch, int(time.time()))
 
-    view = model_view(with_store(context, lambda store: store.models.change(name, change)))
+    view = model_view(
+        with_store(context, lambda store: store.models.change(name, change, operator()))
+    )
     print_json(view) if as_json else note(f"Changed {view['model_name']}.")
 
 
 @app.command()
 def remove(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Remove a model. Keys stay; calls to it are refused from then on."""
-    model_id = with_store(context, lambda store: store.models.remove(name))
+    model_id = with_store(context, lambda store: store.models.remove(name, operator()))
     if as_json:
         print_json({"id": model_id, "model_name": name, "deleted": True})
     else:

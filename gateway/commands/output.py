@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from gateway.records import Actor
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +38,15 @@ def with_store(context: typer.Context, work: Callable[[Store], Awaitable[T]]) ->
             return await work(store)
 
     return asyncio.run(run())
+
+
+def operator() -> Actor:
+    """Whoever runs the command, for the audit log."""
+    try:
+        account = getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as containers have
+        account = None
+    return Actor("cli", account)
 
 
 def print_json(value: Any) -> None:

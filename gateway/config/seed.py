@@ -11,12 +11,24 @@ from typing import Literal
 from gateway import vault
 from gateway.config.values import ConfigFile, KeyEntry
 from gateway.errors import Conflict
-from gateway.records import Key, Model
+from gateway.records import Actor, Key, Model
 from gateway.specs import ModelSpec, key_record
 from gateway.store import Store
 
 ENVIRONMENT_LABEL = "GATEWAY_ADMIN_KEY"
 MASTER_KEY_LABEL = "master_key"
+START = Actor("start")
+
+# What a key has from elsewhere: a file cannot change it.
+_NOT_OF_THE_FILE = [
+    "id",
+    "kind",
+    "hint",
+    "retiring_hash",
+    "retiring_until",
+    "updated_at",
+    "revoked_at",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +57,17 @@ async def ensure_admin_key(store: Store, given: str | None) -> str | None:
     """
     if given is not None:
         vault.check_strength(given, ENVIRONMENT_LABEL)
-        await replace_admin_key(store, given, ENVIRONMENT_LABEL)
+        await replace_admin_key(store, given, ENVIRONMENT_LABEL, START)
         return None
     if any(key.is_admin and key.revoked_at is None for key in await store.keys.all()):
         return None
     secret = vault.new_key()
-    await replace_admin_key(store, secret, "first start")
+    await replace_admin_key(store, secret, "first start", START)
     return secret
 
 
 async def replace_admin_key(
-    store: Store, secret: str, label: str
+    store: Store, secret: str, label: str, by: Actor
 ) -> Literal["added", "updated", "unchanged"]:
     """Let `secret` manage the gateway, in place of the admin key that `label` meant before.
 
@@ -72,7 +84,7 @@ async def replace_admin_key(
     now = int(time.time())
     if known is None:
         key = key_record(vault.hash_key(secret), vault.hint(secret), now, kind="admin", label=label)
-        await store.keys.add(key)
+        await store.keys.add(key, by)
     elif not known.is_admin or known.revoked_at is not None:
         raise Conflict(
             f"{label} is a key that was revoked, or that has another use; set a new one",
@@ -80,12 +92,14 @@ async def replace_admin_key(
         )
     # It may be an admin key under another label already, given in two ways.
     if old:
-        await store.keys.revoke(old, now)
+        await store.keys.revoke(old, now, by)
         return "updated"
     return "unchanged" if known else "added"
 
 
-async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) -> list[Change]:
+async def apply(
+    store: Store, config: ConfigFile, environ: Mapping[str, str], by: Actor
+) -> list[Change]:
     """Make the store say what the file says, and leave alone what the file does not name.
 
     Returns a change for each thing the file names, also where nothing is different now.
@@ -112,15 +126,17 @@ async def apply(store: Store, config: ConfigFile, environ: Mapping[str, str]) ->
     ]
     changes: list[Change] = []
     if resolved.master_key is not None:
-        state = await replace_admin_key(store, resolved.master_key, MASTER_KEY_LABEL)
+        state = await replace_admin_key(store, resolved.master_key, MASTER_KEY_LABEL, by)
         changes.append(Change("admin key", MASTER_KEY_LABEL, state))
-    changes += [await _put_model(store, model, stored_models.get(model.name)) for model in models]
-    changes += [await _put_key(store, entry, before, key) for entry, before, key in keys]
+    changes += [
+        await _put_model(store, model, stored_models.get(model.name), by) for model in models
+    ]
+    changes += [await _put_key(store, entry, before, key, by) for entry, before, key in keys]
     for name, value in resolved.settings.items():
         same = getattr(settings, name) == value
         changes.append(Change("setting", name, "unchanged" if same else "updated"))
     if replace(settings, **resolved.settings) != settings:
-        await store.settings.put(replace(settings, **resolved.settings))
+        await store.settings.put(replace(settings, **resolved.settings), by)
     return changes
 
 
@@ -147,46 +163,44 @@ def _next_key(entry: KeyEntry, hashed: str, hint: str, stored: Mapping[str, Key]
     spec = entry.spec
     before = stored.get(hashed)
     if before is None:
-        return key_record(
-            hashed,
-            hint,
-            now,
-            label=spec.label,
-            rpm_limit=spec.rpm_limit,
-            tpm_limit=spec.tpm_limit,
-        )
+        return key_record(hashed, hint, now, **spec.values_at(now))
     if before.is_admin:
         raise Conflict(
             f"{entry.path} in line {entry.line} is an admin key, which cannot be a gateway key too",
             param=entry.path,
         )
-    return replace(before, label=spec.label, rpm_limit=spec.rpm_limit, tpm_limit=spec.tpm_limit)
+    described = key_record(hashed, hint, before.created_at, **spec.values_at(now))
+    kept = {name: getattr(before, name) for name in _NOT_OF_THE_FILE}
+    return replace(described, **kept)
 
 
-async def _put_model(store: Store, model: Model, before: Model | None) -> Change:
+async def _put_model(store: Store, model: Model, before: Model | None, by: Actor) -> Change:
     if before is None:
-        await store.models.add(model)
+        await store.models.add(model, by)
         return Change("model", model.name, "added")
     if _comparable(model) == _comparable(before):
         return Change("model", model.name, "unchanged")
     if model.id == before.id:
-        await store.models.replace(model)
+        await store.models.change(model.name, lambda _: model, by)
     else:
-        await store.models.remove(before.name)
-        await store.models.add(model)
+        await store.models.remove(before.name, by)
+        await store.models.add(model, by)
     return Change("model", model.name, "updated")
 
 
-async def _put_key(store: Store, entry: KeyEntry, before: Key | None, key: Key) -> Change:
+async def _put_key(
+    store: Store, entry: KeyEntry, before: Key | None, key: Key, by: Actor
+) -> Change:
     name = key.label or entry.path
     if before is None:
-        await store.keys.add(key)
+        await store.keys.add(key, by)
         return Change("key", name, "added")
     if before.revoked_at is not None:
         return Change("key", name, "revoked")
     if key == before:
         return Change("key", name, "unchanged")
-    await store.keys.replace(key)
+    now = int(time.time())
+    await store.keys.change(key.id, lambda _: replace(key, updated_at=now), by)
     return Change("key", name, "updated")
 
 

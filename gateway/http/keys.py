@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gateway import vault
 from gateway.display import key_view
 from gateway.errors import InvalidField
-from gateway.http.requests import admin, json_response, read_object, services
+from gateway.http.requests import actor, admin, json_response, read_object, services
 from gateway.specs import key_spec
 
 _MOST = 1000
@@ -19,11 +19,11 @@ _DEFAULT_LIMIT = 100
 
 async def issue_key(request: Request) -> Response:
     """Make a gateway key. Its secret is in this answer and nowhere else, ever."""
-    admin(request)
+    by = actor(request)
     body = await read_object(request) if await request.body() else {}
     secret = vault.new_key()
     key = key_spec(body).record(secret, int(time.time()))
-    await services(request).store.keys.add(key)
+    await services(request).store.keys.add(key, by)
     # No cache on the way may keep the secret.
     return json_response({**key_view(key), "key": secret}, 201, {"cache-control": "no-store"})
 
@@ -49,9 +49,9 @@ async def get_key(request: Request) -> Response:
 
 async def revoke_key(request: Request) -> Response:
     """Revoke a key for good. Once more is no error: the key is as was asked."""
-    admin(request)
+    by = actor(request)
     keys = services(request).store.keys
     key_id = request.path_params["id"]
     await keys.get(key_id)  # raises NotFound
-    await keys.revoke([key_id], int(time.time()))
+    await keys.revoke([key_id], int(time.time()), by)
     return json_response(key_view(await keys.get(key_id)))

@@ -16,7 +16,7 @@ from starlette.types import Receive
 from gateway.auth import authenticate, require_admin
 from gateway.errors import BodyTooLarge, InvalidRequest
 from gateway.pipeline import Pipeline
-from gateway.records import Key
+from gateway.records import Actor, Key
 from gateway.registry import Registry
 from gateway.settings import Settings
 from gateway.store import Store
@@ -54,6 +54,12 @@ def admin(request: Request) -> Key:
     key = caller(request)
     require_admin(key)
     return key
+
+
+def actor(request: Request) -> Actor:
+    """The admin who makes the request, for the audit log. Raises what `admin` raises."""
+    key = admin(request)
+    return Actor(key.id, key.label, request.client.host if request.client else None)
 
 
 def json_response(

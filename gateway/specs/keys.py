@@ -2,69 +2,131 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from gateway import vault
+from gateway import periods, vault
 from gateway.errors import InvalidField
-from gateway.fields import check_json
+from gateway.fields import WrongField, merge_patch
 from gateway.records import Key, KeyKind
-from gateway.specs.shared import Label, Limit, invalid_field, new_id
+from gateway.specs.budgets import BudgetSpec
+from gateway.specs.shared import Id, Label, Limit, Name, OptionalText, invalid_field, new_id
 
-_MEANT = {"key_alias": "label"}
+_MEANT = {"key_alias": "label", "expires": "expires_at"}
+_MOST_TAGS = 20
+_LONGEST_TAG = 64
+_MERGED = ("aliases", "metadata", "model_rpm_limit", "model_tpm_limit")
 
 
-class KeySpec(BaseModel):
+def _none_is(empty: type) -> BeforeValidator:
+    return BeforeValidator(lambda value: empty() if value is None else value)
+
+
+def _distinct(items: list[str]) -> list[str]:
+    return list(dict.fromkeys(items))
+
+
+def _tag(text: str) -> str:
+    if len(text) > _LONGEST_TAG or "," in text:
+        raise ValueError(f"takes a text of up to {_LONGEST_TAG} characters without commas")
+    return text
+
+
+def _length(duration: str | None) -> str | None:
+    if duration is not None:
+        periods.seconds(duration)
+    return duration
+
+
+def _moment(value: object) -> object:
+    """The seconds since the epoch of an ISO 8601 time with a zone."""
+    if not isinstance(value, str) or not value.strip():
+        return None if value == "" else value
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("takes an ISO 8601 time such as 2027-01-31T00:00:00Z") from None
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+
+
+Tag = Annotated[Name, AfterValidator(_tag)]
+Tags = Annotated[list[Tag], _none_is(list), Field(max_length=_MOST_TAGS), AfterValidator(_distinct)]
+
+
+class KeySpec(BudgetSpec):
     """What may be said of a key when it is issued."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
     label: Label = Field(None, description="What the key is for")
+    team_id: Id | None = Field(None, description="The team that owns it")
+    user_id: OptionalText = Field(None, description="Whoever it is for, in terms of your own")
+    models: Annotated[list[Name], _none_is(list), AfterValidator(_distinct)] = Field(
+        default_factory=list,
+        description="Models it may call, * standing for any text; none means all",
+    )
+    aliases: Annotated[dict[Name, Name], _none_is(dict)] = Field(
+        default_factory=dict, description="Names it may ask for, and the models they mean"
+    )
     rpm_limit: Limit | None = Field(None, description="Requests a minute")
     tpm_limit: Limit | None = Field(None, description="Tokens a minute")
+    model_rpm_limit: Annotated[dict[Name, Limit], _none_is(dict)] = Field(
+        default_factory=dict, description="Requests a minute by model, besides rpm_limit"
+    )
+    model_tpm_limit: Annotated[dict[Name, Limit], _none_is(dict)] = Field(
+        default_factory=dict, description="Tokens a minute by model, besides tpm_limit"
+    )
+    max_parallel_requests: Limit | None = Field(None, description="Requests at the same time")
+    tags: Tags = Field(
+        default_factory=list, description="What its requests are filed under in the usage"
+    )
+    duration: Annotated[OptionalText, AfterValidator(_length)] = Field(
+        None, description="How long from now it is good for: 12h, 30d, …; without, for ever"
+    )
+    expires_at: Annotated[int | None, BeforeValidator(_moment)] = Field(
+        None,
+        description="When it ends, instead of duration: an ISO 8601 time",
+        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "null"}]},
+    )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, data: Any) -> Any:
-        check_json(data)
-        return data
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        if self.duration is not None and self.expires_at is not None:
+            raise WrongField("duration", "and expires_at both say when it ends; give one of them")
+        return self
+
+    def values_at(self, now: int) -> dict[str, Any]:
+        """The fields as a record has them, of those that were given."""
+        values = self.values()
+        duration = values.pop("duration", None)
+        if "duration" in self.model_fields_set and values.get("expires_at") is None:
+            values["expires_at"] = now + periods.seconds(duration) if duration else None
+        for name in ("models", "tags"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return values
 
     def record(self, secret: str, now: int, kind: KeyKind = "gateway") -> Key:
         """Make the record of the key whose secret this is."""
         return key_record(
-            vault.hash_key(secret),
-            vault.hint(secret),
-            now,
-            kind=kind,
-            label=self.label,
-            rpm_limit=self.rpm_limit,
-            tpm_limit=self.tpm_limit,
+            vault.hash_key(secret), vault.hint(secret), now, kind=kind, **self.values_at(now)
         )
 
 
 def key_record(
-    secret_hash: str,
-    hint: str,
-    now: int,
-    *,
-    kind: KeyKind = "gateway",
-    label: str | None = None,
-    rpm_limit: int | None = None,
-    tpm_limit: int | None = None,
+    secret_hash: str, hint: str, now: int, *, kind: KeyKind = "gateway", **values: Any
 ) -> Key:
-    """A new key's record, from the hash of its secret alone."""
+    """A new key's record, from the hash of its secret alone; `values` are further fields of it."""
     return Key(
         id=new_id("key"),
         kind=kind,
-        label=label,
         secret_hash=secret_hash,
         hint=hint,
-        rpm_limit=rpm_limit,
-        tpm_limit=tpm_limit,
         created_at=now,
-        revoked_at=None,
+        updated_at=now,
+        **values,
     )
 
 
@@ -76,3 +138,38 @@ def key_spec(data: object) -> KeySpec:
         return KeySpec.model_validate(data)
     except ValidationError as error:
         raise invalid_field(error, _MEANT) from None
+
+
+def patched_key(key: Key, patch: object, now: int) -> Key:
+    """The key with the fields that a JSON merge patch names; null gives one its default.
+
+    Raises:
+        InvalidField: The patch cannot be.
+    """
+    if not isinstance(patch, Mapping):
+        raise InvalidField("The body must be a JSON object")
+    merged = {
+        name: merge_patch(getattr(key, name), value) if name in _MERGED and value else value
+        for name, value in patch.items()
+    }
+    return dataclasses.replace(key, **key_spec(merged).values_at(now), updated_at=now)
+
+
+def rotated(key: Key, secret: str, grace: str | None, now: int) -> Key:
+    """The key with a new secret, and the old one good for a length of time such as `1h`.
+
+    Raises:
+        InvalidField: `grace` is no length of time.
+    """
+    try:
+        until = now + periods.seconds(grace) if grace else None
+    except ValueError as error:
+        raise InvalidField(f"grace_period {error}", param="grace_period") from None
+    return dataclasses.replace(
+        key,
+        secret_hash=vault.hash_key(secret),
+        hint=vault.hint(secret),
+        retiring_hash=key.secret_hash if until else None,
+        retiring_until=until,
+        updated_at=now,
+    )

@@ -50,6 +50,11 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=256),
     AfterValidator(_no_control),
 ]
+Id = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[\w.:@-]{1,128}$"),
+    AfterValidator(_ascii),
+]
 Label = Annotated[
     Annotated[
         str,

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from gateway.errors import GatewayError
 from gateway.store.tables import stamps
 
-Topic = Literal["models", "keys", "settings"]
+Topic = Literal["models", "keys", "teams", "settings", "ledger"]
 
 _WAL_ATTEMPTS = 100
 _WAL_PAUSE_SECONDS = 0.05

@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from gateway.display import model_view
 from gateway.errors import Conflict, NotFound
-from gateway.records import Model
+from gateway.records import Actor, Model
+from gateway.store.audit import marked, note
 from gateway.store.database import Database, uncancelled
 from gateway.store.tables import models
 from gateway.vault import Vault
@@ -43,11 +45,12 @@ class Models:
         return self._model(row)
 
     @uncancelled
-    async def add(self, model: Model) -> None:
+    async def add(self, model: Model, by: Actor) -> None:
         """Raises Conflict where the name or id is taken."""
         try:
             async with self._database.write("models") as write:
                 await write.connection.execute(insert(models).values(self._row(model)))
+                await note(write, by, "model.add", (model.id, model.name), None, model_view(model))
         except IntegrityError as error:
             if "models.id" in str(error.orig):
                 raise Conflict(
@@ -56,18 +59,7 @@ class Models:
             raise _taken(model) from None
 
     @uncancelled
-    async def replace(self, model: Model) -> None:
-        """Store the model under its id. Raises NotFound; Conflict where the name is taken."""
-        try:
-            async with self._database.write("models") as write:
-                changed = update(models).where(models.c.id == model.id).values(self._row(model))
-                if not (await write.connection.execute(changed)).rowcount:
-                    raise _unknown(model.name)
-        except IntegrityError:
-            raise _taken(model) from None
-
-    @uncancelled
-    async def change(self, name: str, change: Callable[[Model], Model]) -> Model:
+    async def change(self, name: str, change: Callable[[Model], Model], by: Actor) -> Model:
         """Store what `change` makes of a model, with no other write in between; return it.
 
         Raises NotFound; Conflict where the new name is taken; VaultError; what `change` raises.
@@ -77,23 +69,28 @@ class Models:
             row = (await write.connection.execute(found)).first()
             if row is None:
                 raise _unknown(name)
-            new = change(self._model(row))
+            old = self._model(row)
+            new = change(old)
             try:
                 stored = update(models).where(models.c.id == new.id).values(self._row(new))
                 await write.connection.execute(stored)
             except IntegrityError:
                 raise _taken(new) from None
+            await note(write, by, "model.update", (new.id, new.name), *_views(old, new))
         return new
 
     @uncancelled
-    async def remove(self, name: str) -> str:
+    async def remove(self, name: str, by: Actor) -> str:
         """Delete a model and return its id. Raises NotFound."""
         async with self._database.write("models") as write:
-            gone = delete(models).where(models.c.name == name).returning(models.c.id)
-            found: str | None = await write.connection.scalar(gone)
-            if found is None:
+            gone = delete(models).where(models.c.name == name).returning(*models.c)
+            row = (await write.connection.execute(gone)).first()
+            if row is None:
                 raise _unknown(name)
-        return found
+            # Without what was sealed: to be rid of a model must not need the secret key.
+            model = self._model(row, unseal=False)
+            await note(write, by, "model.remove", (model.id, name), model_view(model), None)
+        return model.id
 
     def _row(self, model: Model) -> dict[str, Any]:
         row = asdict(model)
@@ -101,11 +98,22 @@ class Models:
         row["sealed_secrets"] = self._vault().seal(json.dumps(secrets)) if secrets else None
         return row
 
-    def _model(self, row: Row[Any]) -> Model:
+    def _model(self, row: Row[Any], unseal: bool = True) -> Model:
         values = dict(row._mapping)
         sealed = values.pop("sealed_secrets")
-        values["secrets"] = json.loads(self._vault().unseal(sealed)) if sealed else {}
+        secrets = json.loads(self._vault().unseal(sealed)) if sealed and unseal else {}
+        values["secrets"] = secrets
         return Model(**values)
+
+
+def _views(old: Model, new: Model) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both as they may be shown, the new one with a mark for each secret that changed."""
+    secrets = dict(old.secrets), dict(new.secrets)
+    keys = [given.pop("api_key", None) for given in secrets]
+    flat_old, flat_new = (
+        {"api_key": key, "litellm_params": rest} for key, rest in zip(keys, secrets, strict=True)
+    )
+    return model_view(old), marked(model_view(new), flat_old, flat_new)
 
 
 def _unknown(name: str) -> NotFound:

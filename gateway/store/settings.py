@@ -6,7 +6,8 @@ from dataclasses import asdict, fields
 
 from sqlalchemy import delete, insert, select
 
-from gateway.records import CallSettings
+from gateway.records import Actor, CallSettings
+from gateway.store.audit import note
 from gateway.store.database import Database, uncancelled
 from gateway.store.tables import settings
 
@@ -23,7 +24,8 @@ class CallSettingsStore:
             return CallSettings(**{row.name: row.value for row in rows if row.name in known})
 
     @uncancelled
-    async def put(self, new: CallSettings) -> None:
+    async def put(self, new: CallSettings, by: Actor) -> None:
+        old = await self.get()
         default = asdict(CallSettings())
         rows = [
             {"name": name, "value": value}
@@ -34,3 +36,4 @@ class CallSettingsStore:
             await write.connection.execute(delete(settings))
             if rows:
                 await write.connection.execute(insert(settings), rows)
+            await note(write, by, "settings.update", ("settings", None), asdict(old), asdict(new))

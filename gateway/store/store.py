@@ -8,21 +8,27 @@ from functools import cached_property
 from pathlib import Path
 
 from gateway.settings import Settings
+from gateway.store.audit import AuditLog
 from gateway.store.database import Database
 from gateway.store.keys import Keys
+from gateway.store.ledger import LedgerStore
 from gateway.store.models import Models
 from gateway.store.settings import CallSettingsStore
+from gateway.store.teams import Teams
 from gateway.vault import Vault
 
 
 class Store:
-    """Models, keys and call settings of one database.
+    """Everything in one database.
 
     Attributes:
         database: The connection under them.
         models: Registered models.
         keys: Access keys.
+        teams: Owners of keys.
         settings: Settings of every call.
+        audit: Who changed any of these.
+        ledger: What became of each request.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -30,7 +36,10 @@ class Store:
         self.database = Database(settings.database_path)
         self.models = Models(self.database, lambda: self.vault)
         self.keys = Keys(self.database)
+        self.teams = Teams(self.database)
         self.settings = CallSettingsStore(self.database)
+        self.audit = AuditLog(self.database)
+        self.ledger = LedgerStore(self.database)
 
     @classmethod
     @asynccontextmanager

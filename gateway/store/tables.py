@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -42,6 +46,21 @@ models = Table(
     Index("models_name", "name", unique=True),
 )
 
+teams = Table(
+    "teams",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("blocked", Boolean, nullable=False),
+    Column("max_budget", BigInteger),
+    Column("soft_budget", BigInteger),
+    Column("budget_duration", String),
+    Column("metadata", JSON, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    Index("teams_name", "name", unique=True),
+)
+
 # Keys are never deleted: a revoked one must stay known as revoked.
 keys = Table(
     "keys",
@@ -49,17 +68,35 @@ keys = Table(
     Column("id", String, primary_key=True),
     Column("kind", String, nullable=False),
     Column("label", String),
+    Column("team_id", String),
+    Column("user_id", String),
     Column("secret_hash", String, nullable=False),
     Column("hint", String, nullable=False),
+    Column("retiring_hash", String),
+    Column("retiring_until", Integer),
+    Column("blocked", Boolean, nullable=False, server_default=false()),
+    Column("models", JSON, nullable=False, server_default="[]"),
+    Column("aliases", JSON, nullable=False, server_default="{}"),
     Column("rpm_limit", Integer),
     Column("tpm_limit", Integer),
+    Column("model_rpm_limit", JSON, nullable=False, server_default="{}"),
+    Column("model_tpm_limit", JSON, nullable=False, server_default="{}"),
+    Column("max_parallel_requests", Integer),
+    Column("max_budget", BigInteger),
+    Column("soft_budget", BigInteger),
+    Column("budget_duration", String),
+    Column("tags", JSON, nullable=False, server_default="[]"),
+    Column("metadata", JSON, nullable=False, server_default="{}"),
     Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False, server_default="0"),
+    Column("expires_at", Integer),
     Column("revoked_at", Integer),
     # The stamp of the row's last change: a process loads only rows past the one it knows.
     Column("stamp", Integer, nullable=False),
     CheckConstraint("kind IN ('gateway', 'admin')", name="keys_kind"),
     Index("keys_secret_hash", "secret_hash", unique=True),
     Index("keys_stamp", "stamp"),
+    Index("keys_team_id", "team_id"),
 )
 
 settings = Table(
@@ -67,4 +104,98 @@ settings = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("value", JSON, nullable=False),
+)
+
+# One row a request. `position` gives the order of arrival, by which other processes follow.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False),
+    Column("request_id", String, nullable=False),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("team_id", String),
+    Column("operation", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("served_model", String),
+    Column("deployment_id", String),
+    Column("provider", String),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("cache_write_tokens", Integer, nullable=False),
+    Column("reasoning_tokens", Integer, nullable=False),
+    Column("estimated", Boolean, nullable=False),
+    Column("cost", BigInteger),
+    Column("latency_ms", Integer, nullable=False),
+    Column("first_token_ms", Integer),
+    Column("status", Integer, nullable=False),
+    Column("error", String),
+    Column("outcome", String, nullable=False),
+    Column("stream", Boolean, nullable=False),
+    Column("end_user", String),
+    Column("tags", JSON, nullable=False),
+    Index("ledger_id", "id", unique=True),
+    Index("ledger_started", "started_ms"),
+    Index("ledger_key", "key_id", "started_ms"),
+    sqlite_autoincrement=True,
+)
+
+# What the ledger adds up to by day, written with it in one transaction and kept when its rows go.
+daily = Table(
+    "daily",
+    metadata,
+    # The day in UTC on which a request started, `2026-11-24`.
+    Column("day", String, nullable=False),
+    Column("key_id", String, nullable=False),
+    # Empty for none, as a null would not be the same as another.
+    Column("team_id", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("provider", String, nullable=False),
+    # A JSON array, sorted.
+    Column("tags", String, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("errors", Integer, nullable=False),
+    Column("estimated", Integer, nullable=False),
+    Column("unpriced", Integer, nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("completion_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("latency_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("key_id", "day", "team_id", "model", "provider", "tags"),
+    Index("daily_day", "day"),
+    Index("daily_team", "team_id", "day"),
+)
+
+# What was asked and answered, only where the operator wants it stored; goes with its ledger row.
+transcripts = Table(
+    "transcripts",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("started_ms", BigInteger, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("response", Text),
+    Index("transcripts_started", "started_ms"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("position", Integer, primary_key=True, autoincrement=True),
+    Column("at", Integer, nullable=False),
+    Column("actor_id", String, nullable=False),
+    Column("actor_label", String),
+    Column("address", String),
+    # What was done to what: `key.add`, `model.update`, …
+    Column("action", String, nullable=False),
+    Column("target_id", String, nullable=False),
+    Column("target_name", String),
+    Column("before", JSON),
+    Column("after", JSON),
+    Index("audit_target", "target_id"),
+    sqlite_autoincrement=True,
 )

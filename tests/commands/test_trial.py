@@ -10,13 +10,13 @@ from gateway.commands.trial import attempt
 from gateway.settings import Settings
 from gateway.specs import model_spec
 from gateway.store import Store
-from tests.servers import FakeProvider, answer, completion, usage
+from tests.servers import TESTER, FakeProvider, answer, completion, usage
 
 
 async def _try(settings: Settings, **described: Any) -> dict[str, Any]:
     spec = model_spec({"model_name": "m", "provider": "openai", "api_key": "sk-x"} | described)
     async with Store.open(settings) as store:
-        await store.models.add(spec.record(None, None, 1))
+        await store.models.add(spec.record(None, None, 1), TESTER)
         return await attempt(store, "m")
 
 

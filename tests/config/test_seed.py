@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from gateway.settings import Settings
 from gateway.specs import key_record, model_spec
 from gateway.store import Store
 from gateway.vault import WeakKey, hash_key, new_key
+from tests.servers import TESTER
 
 CONFIG = Path(__file__).parents[2] / "config"
 MASTER = "sk-master-0123456789abcdef"
@@ -69,7 +71,7 @@ def changed(changes: list[Change]) -> bool:
 
 async def applied(store: Store, text: str, **environ: str) -> dict[str, str]:
     """Apply a file; what became of each thing it names."""
-    changes = await apply(store, read(text), ENVIRON | environ)
+    changes = await apply(store, read(text), ENVIRON | environ, TESTER)
     return {f"{change.kind} {change.name}": change.state for change in changes}
 
 
@@ -85,7 +87,7 @@ async def everything(store: Store) -> tuple[list[Model], list[Key], CallSettings
 
 async def register(store: Store, name: str, **fields: Any) -> Model:
     model = model_spec({"model_name": name, "provider": "openai"} | fields).record(None, 5, 5)
-    await store.models.add(model)
+    await store.models.add(model, TESTER)
     return model
 
 
@@ -116,16 +118,16 @@ async def test_a_given_admin_key_takes_the_place_of_the_one_before(store: Store)
 
 async def test_an_admin_key_may_be_given_in_two_ways(store: Store) -> None:
     """LiteLLM's master key is often set as GATEWAY_ADMIN_KEY and named in the file."""
-    assert await replace_admin_key(store, MASTER, "one") == "added"
-    assert await replace_admin_key(store, MASTER, "one") == "unchanged"
-    assert await replace_admin_key(store, MASTER, "two") == "unchanged"
+    assert await replace_admin_key(store, MASTER, "one", TESTER) == "added"
+    assert await replace_admin_key(store, MASTER, "one", TESTER) == "unchanged"
+    assert await replace_admin_key(store, MASTER, "two", TESTER) == "unchanged"
     assert [key.label for key in await store.keys.all()] == ["one"]
 
 
 async def test_a_gateway_key_does_not_become_an_admin_key(store: Store) -> None:
-    await store.keys.add(key_record(hash_key(MASTER), "sk-…", 1))
+    await store.keys.add(key_record(hash_key(MASTER), "sk-…", 1), TESTER)
     with pytest.raises(Conflict, match="has another use"):
-        await replace_admin_key(store, MASTER, "one")
+        await replace_admin_key(store, MASTER, "one", TESTER)
 
 
 # Applying
@@ -193,7 +195,7 @@ async def test_true_and_1_are_not_the_same(store: Store) -> None:
 
 async def test_what_the_file_does_not_name_is_left_alone(store: Store) -> None:
     other = await register(store, "other", api_key="sk-of-the-provider")
-    await store.settings.put(CallSettings(stream_timeout=7))
+    await store.settings.put(CallSettings(stream_timeout=7), TESTER)
     await applied(store, FILE)
     assert await store.models.get("other") == other
     assert (await store.settings.get()).stream_timeout == 7
@@ -205,7 +207,7 @@ async def test_what_the_file_does_not_name_is_left_alone(store: Store) -> None:
 async def test_a_revoked_key_stays_revoked(store: Store) -> None:
     await applied(store, FILE)
     (key,) = [key for key in await store.keys.all() if key.label == "backend"]
-    await store.keys.revoke([key.id], 77)
+    await store.keys.revoke([key.id], 77, TESTER)
     states = await applied(store, FILE.replace("rpm_limit: 60", "rpm_limit: 61"))
     assert states["key backend"] == "revoked"
     (still,) = [key for key in await store.keys.all() if key.label == "backend"]
@@ -256,7 +258,7 @@ async def test_a_master_key_that_is_an_admin_key_already_is_enough(store: Store)
     await ensure_admin_key(store, MASTER)
     assert (await applied(store, FILE))["admin key master_key"] == "unchanged"
     old = "sk-another-0123456789abcdef"
-    await replace_admin_key(store, old, MASTER_KEY_LABEL)
+    await replace_admin_key(store, old, MASTER_KEY_LABEL, TESTER)
     assert (await applied(store, FILE))["admin key master_key"] == "updated"
     live = [k.secret_hash for k in await store.keys.all() if k.is_admin and not k.revoked_at]
     assert live == [hash_key(MASTER)]
@@ -282,7 +284,7 @@ async def test_a_file_with_an_error_is_refused_as_a_whole(
 
 
 async def test_changes_tell_no_secret(store: Store) -> None:
-    changes = await apply(store, read(FILE), ENVIRON)
+    changes = await apply(store, read(FILE), ENVIRON, TESTER)
     assert Change("key", "backend", "added") in changes
     for secret in (SECRET, MASTER, hash_key(SECRET), HASH):
         assert secret not in repr(changes)
@@ -301,10 +303,10 @@ async def test_plain_text_of_a_file_is_sealed_in_the_database(store: Store, tmp_
 
 
 async def test_the_shipped_file_applies_as_it_is(store: Store) -> None:
-    changes = await apply(store, load(CONFIG / "gateway.yaml"), {})
+    changes = await apply(store, load(CONFIG / "gateway.yaml"), {}, TESTER)
     assert {c.kind for c in changes} == {"model", "setting"}
     assert changed(changes)
-    assert not changed(await apply(store, load(CONFIG / "gateway.yaml"), {}))
+    assert not changed(await apply(store, load(CONFIG / "gateway.yaml"), {}, TESTER))
 
 
 # Exporting
@@ -331,7 +333,7 @@ async def filled(store: Store) -> None:
     (backend,) = [key for key in await store.keys.all() if key.secret_hash == HASH]
     await applied(store, f"keys: [{{label: gone, key_hash: {hash_key('gone')}}}]")
     (gone,) = [key for key in await store.keys.all() if key.label == "gone"]
-    await store.keys.revoke([gone.id], 5)
+    await store.keys.revoke([gone.id], 5, TESTER)
     assert backend.revoked_at is None
 
 
@@ -374,9 +376,9 @@ async def test_an_export_applies_to_an_empty_store_and_exports_the_same(
     environ = {name: f"value-of-{name}" for name in variables(text)}
     assert read(text).check(environ) == []
     async with opened(tmp_path / "other.db") as other:
-        await apply(other, read(text), environ)
+        await apply(other, read(text), environ, TESTER)
         assert await export(other) == text
-        assert not changed(await apply(other, read(text), environ))
+        assert not changed(await apply(other, read(text), environ, TESTER))
         models = await other.models.all()
         assert [m.id for m in models] == [m.id for m in await store.models.all()]
 
@@ -384,25 +386,23 @@ async def test_an_export_applies_to_an_empty_store_and_exports_the_same(
 async def test_an_export_applies_to_its_own_store(store: Store) -> None:
     await filled(store)
     text = await export(store)
-    changes = await apply(store, read(text), dict.fromkeys(variables(text), "x"))
+    changes = await apply(store, read(text), dict.fromkeys(variables(text), "x"), TESTER)
     # Only the secrets became references.
     assert {c.name for c in changes if c.state == "updated"} == {"4.1 mini", "4-1-mini"}
     assert await export(store) == text
 
 
 async def test_a_stream_timeout_is_exported_where_litellm_has_it(store: Store) -> None:
-    await store.settings.put(CallSettings(stream_timeout=2.5))
+    await store.settings.put(CallSettings(stream_timeout=2.5), TESTER)
     text = await export(store)
     assert yaml.safe_load(text) == {"model_list": [], "router_settings": {"stream_timeout": 2.5}}
     assert variables(text) == []
 
 
 async def test_a_secret_that_its_name_does_not_tell_is_hidden_as_a_whole(store: Store) -> None:
-    model = await register(store, "m")
+    await register(store, "m")
     odd = {"connection": {"host": "h", "number": 5}}
-    await store.models.replace(Model(**{f: getattr(model, f) for f in Model.__slots__} | {
-        "secrets": odd
-    }))  # fmt: skip
+    await store.models.change("m", lambda m: replace(m, secrets=odd), TESTER)
     (entry,) = yaml.safe_load(await export(store))["model_list"]
     assert entry["litellm_params"]["connection"] == {
         "host": "os.environ/M_CONNECTION_HOST",
@@ -445,14 +445,14 @@ async def test_whatever_is_registered_goes_through_a_file_and_back(
     first, second = two_stores
     for store in two_stores:
         for model in await store.models.all():
-            await store.models.remove(model.name)
+            await store.models.remove(model.name, TESTER)
     for fields in registered:
         with contextlib.suppress(InvalidField, Conflict):
             await register(first, fields["model_name"], **fields)
     exported = await export(first)
     environ = dict.fromkeys(variables(exported), "value")
-    await apply(second, read(exported), environ)
+    await apply(second, read(exported), environ, TESTER)
     assert await export(second) == exported
-    assert not changed(await apply(second, read(exported), environ))
+    assert not changed(await apply(second, read(exported), environ, TESTER))
     told = [(model.name, model.params, model.info) for model in await first.models.all()]
     assert [(m.name, m.params, m.info) for m in await second.models.all()] == told

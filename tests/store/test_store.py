@@ -20,6 +20,7 @@ from gateway.settings import Settings, SettingsError
 from gateway.specs import key_record, model_spec
 from gateway.store import Store
 from gateway.vault import VaultError
+from tests.servers import TESTER
 
 SECRET = "sk-upstream-plaintext-0123456789"
 HOSTILE = ["x'; DROP TABLE models; --", '"', "%", "a_b", "\\", "модель", "a/b:c", "'' OR 1=1", "🦊"]
@@ -60,8 +61,8 @@ async def test_a_model_comes_back_as_it_was_stored(store: Store) -> None:
         model_info={"mode": "chat"},
     )
     bare = model("bare", api_key=None)
-    await store.models.add(full)
-    await store.models.add(bare)
+    await store.models.add(full, TESTER)
+    await store.models.add(bare, TESTER)
     assert await store.models.get("gpt") == full
     assert await store.models.all() == [bare, full]
     assert bare.secrets == {}
@@ -70,62 +71,62 @@ async def test_a_model_comes_back_as_it_was_stored(store: Store) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_a_name_is_never_read_as_sql(name: str, store: Store) -> None:
     other = model("other")
-    await store.models.add(other)
-    await store.models.add(model(name))
+    await store.models.add(other, TESTER)
+    await store.models.add(model(name), TESTER)
     assert (await store.models.get(name)).name == name
-    assert await store.models.remove(name)
+    assert await store.models.remove(name, TESTER)
     with pytest.raises(NotFound):
         await store.models.get(name)
     assert await store.models.all() == [other]
 
 
 async def test_a_name_is_registered_once(store: Store) -> None:
-    await store.models.add(model())
+    await store.models.add(model(), TESTER)
     with pytest.raises(Conflict, match="registered as 'gpt' already") as refused:
-        await store.models.add(model())
+        await store.models.add(model(), TESTER)
     assert (refused.value.status, refused.value.param) == (409, "model_name")
     assert await _stamp(store, "models") == 1
 
 
 async def test_an_id_is_used_once(store: Store) -> None:
-    await store.models.add(model(model_info={"id": "mine"}))
+    await store.models.add(model(model_info={"id": "mine"}), TESTER)
     with pytest.raises(Conflict, match="Another model has the id 'mine'") as refused:
-        await store.models.add(model("other", model_info={"id": "mine"}))
+        await store.models.add(model("other", model_info={"id": "mine"}), TESTER)
     assert refused.value.param == "model_info.id"
 
 
 async def test_a_model_is_replaced_under_its_id(store: Store) -> None:
     first = model()
-    await store.models.add(first)
-    await store.models.add(model("other"))
+    await store.models.add(first, TESTER)
+    await store.models.add(model("other"), TESTER)
     renamed = replace(first, name="new", secrets={}, updated_at=2000)
-    await store.models.replace(renamed)
+    await store.models.change(first.name, lambda _: renamed, TESTER)
     assert await store.models.get("new") == renamed
     with pytest.raises(NotFound, match="No model is registered as 'gpt'") as missing:
         await store.models.get("gpt")
     assert missing.value.param == "model_name"
     before = await _stamp(store, "models")
     with pytest.raises(Conflict, match="registered as 'other' already"):
-        await store.models.replace(replace(renamed, name="other"))
+        await store.models.change("new", lambda new: replace(new, name="other"), TESTER)
     with pytest.raises(NotFound):
-        await store.models.replace(replace(renamed, id="model_none"))
+        await store.models.change("none", lambda none: none, TESTER)
     assert await _stamp(store, "models") == before == 3
 
 
 async def test_a_model_is_removed_once(store: Store) -> None:
     stored = model()
-    await store.models.add(stored)
-    assert await store.models.remove("gpt") == stored.id
+    await store.models.add(stored, TESTER)
+    assert await store.models.remove("gpt", TESTER) == stored.id
     with pytest.raises(NotFound):
-        await store.models.remove("gpt")
+        await store.models.remove("gpt", TESTER)
     assert await store.models.all() == []
     assert await _stamp(store, "models") == 2
 
 
 async def test_no_provider_key_is_ever_in_the_files(store: Store, tmp_path: Path) -> None:
-    await store.models.add(model(litellm_params={"aws": {"secret": SECRET[::-1]}}))
-    await store.models.replace(replace(await store.models.get("gpt"), updated_at=2))
-    await store.keys.add(key(SECRET.upper()))
+    await store.models.add(model(litellm_params={"aws": {"secret": SECRET[::-1]}}), TESTER)
+    await store.models.change("gpt", lambda gpt: replace(gpt, updated_at=2), TESTER)
+    await store.keys.add(key(SECRET.upper()), TESTER)
 
     def check() -> None:
         files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -143,8 +144,8 @@ async def test_no_provider_key_is_ever_in_the_files(store: Store, tmp_path: Path
 
 
 async def test_models_sealed_with_another_key_are_told_of(settings: Settings, store: Store) -> None:
-    await store.models.add(model())
-    await store.models.add(model("bare", api_key=None))
+    await store.models.add(model(), TESTER)
+    await store.models.add(model("bare", api_key=None), TESTER)
     wrong = replace(settings, secret_key=Fernet.generate_key().decode())
     async with Store.open(wrong) as other:
         assert (await other.models.get("bare")).name == "bare"
@@ -156,21 +157,21 @@ async def test_models_sealed_with_another_key_are_told_of(settings: Settings, st
 async def test_a_secret_key_is_rotated_by_putting_the_new_one_first(settings: Settings) -> None:
     old, new = (Fernet.generate_key().decode() for _ in range(2))
     async with Store.open(replace(settings, secret_key=old)) as store:
-        await store.models.add(model())
+        await store.models.add(model(), TESTER)
     async with Store.open(replace(settings, secret_key=f"{new},{old}")) as store:
         stored = await store.models.get("gpt")
         assert stored.secrets == {"api_key": SECRET}
-        await store.models.replace(stored)
+        await store.models.change(stored.name, lambda _: stored, TESTER)
     async with Store.open(replace(settings, secret_key=new)) as store:
         assert await store.models.get("gpt") == stored
         assert not store.key_file.exists()
 
 
 async def test_the_secret_key_is_made_when_a_secret_first_needs_it(store: Store) -> None:
-    await store.keys.add(key("sk-a"))
-    await store.models.add(model("bare", api_key=None))
+    await store.keys.add(key("sk-a"), TESTER)
+    await store.models.add(model("bare", api_key=None), TESTER)
     assert not store.key_file.exists()
-    await store.models.add(model())
+    await store.models.add(model(), TESTER)
     assert store.key_file.name == "gateway.key"
     assert store.key_file.stat().st_mode & 0o777 == 0o600
 
@@ -181,8 +182,8 @@ async def test_the_secret_key_is_made_when_a_secret_first_needs_it(store: Store)
 async def test_a_key_comes_back_as_it_was_stored(store: Store) -> None:
     full = key("sk-a", kind="admin", label='it\'s "mine"; --', rpm_limit=2**53, tpm_limit=1)
     bare = key("sk-b", now=999)
-    await store.keys.add(full)
-    await store.keys.add(bare)
+    await store.keys.add(full, TESTER)
+    await store.keys.add(bare, TESTER)
     assert await store.keys.get(full.id) == full
     assert await store.keys.all() == [bare, full]
     for unknown in (*HOSTILE, "", "key_none"):
@@ -193,39 +194,41 @@ async def test_a_key_comes_back_as_it_was_stored(store: Store) -> None:
 
 async def test_a_secret_belongs_to_one_key(store: Store) -> None:
     first, second = key("sk-a"), key("sk-b")
-    await store.keys.add(first)
-    await store.keys.add(second)
+    await store.keys.add(first, TESTER)
+    await store.keys.add(second, TESTER)
     with pytest.raises(Conflict, match="exists already") as refused:
-        await store.keys.add(key("sk-a"))
+        await store.keys.add(key("sk-a"), TESTER)
     assert refused.value.param == "key"
     with pytest.raises(Conflict, match="exists already"):
-        await store.keys.replace(replace(second, secret_hash=first.secret_hash))
+        await store.keys.change(
+            second.id, lambda key: replace(key, secret_hash=first.secret_hash), TESTER
+        )
     assert await store.keys.get(second.id) == second
     assert await _stamp(store, "keys") == 2
 
 
 async def test_the_database_itself_knows_two_kinds_of_keys(store: Store) -> None:
     with pytest.raises(Conflict):
-        await store.keys.add(replace(key("sk-a"), kind="root"))  # type: ignore[arg-type]
+        await store.keys.add(replace(key("sk-a"), kind="root"), TESTER)  # type: ignore[arg-type]
     assert await store.keys.all() == []
 
 
 async def test_a_key_is_replaced_under_its_id(store: Store) -> None:
     first = key("sk-a")
-    await store.keys.add(first)
+    await store.keys.add(first, TESTER)
     changed = replace(first, rpm_limit=5, label="new")
-    await store.keys.replace(changed)
+    await store.keys.change(changed.id, lambda _: changed, TESTER)
     assert await store.keys.get(first.id) == changed
     assert await store.keys.changed_since(1) == [changed]
     with pytest.raises(NotFound):
-        await store.keys.replace(replace(first, id="key_none"))
+        await store.keys.change("key_none", lambda none: none, TESTER)
     assert await _stamp(store, "keys") == 2
 
 
 async def test_keys_come_in_pages(store: Store) -> None:
     issued = [key(f"sk-{n}") for n in range(7)]
     for made in issued:
-        await store.keys.add(made)
+        await store.keys.add(made, TESTER)
     ordered = sorted(issued, key=lambda made: made.id)
     pages, after, more = [], None, True
     while more:
@@ -242,10 +245,10 @@ async def test_keys_come_in_pages(store: Store) -> None:
 async def test_revoking_is_for_good_and_may_be_repeated(store: Store) -> None:
     first, second, third = (key(f"sk-{n}") for n in range(3))
     for made in (first, second, third):
-        await store.keys.add(made)
-    assert await store.keys.revoke([first.id, second.id, "key_none"], 2000) == 2
-    assert await store.keys.revoke([first.id], 3000) == 0
-    assert await store.keys.revoke([], 3000) == 0
+        await store.keys.add(made, TESTER)
+    assert await store.keys.revoke([first.id, second.id, "key_none"], 2000, TESTER) == 2
+    assert await store.keys.revoke([first.id], 3000, TESTER) == 0
+    assert await store.keys.revoke([], 3000, TESTER) == 0
     assert (await store.keys.get(first.id)).revoked_at == 2000
     assert (await store.keys.get(third.id)).revoked_at is None
     assert {made.id for made in await store.keys.changed_since(3)} == {first.id, second.id}
@@ -257,18 +260,18 @@ async def test_revoking_is_for_good_and_may_be_repeated(store: Store) -> None:
 async def test_settings_are_the_defaults_until_they_are_changed(store: Store) -> None:
     assert await store.settings.get() == CallSettings()
     changed = CallSettings(drop_params=True, request_timeout=1.5, stream_timeout=3.0)
-    await store.settings.put(changed)
+    await store.settings.put(changed, TESTER)
     assert await store.settings.get() == changed
-    await store.settings.put(replace(changed, drop_params=False))
+    await store.settings.put(replace(changed, drop_params=False), TESTER)
     assert await store.settings.get() == replace(changed, drop_params=False)
-    await store.settings.put(CallSettings())
+    await store.settings.put(CallSettings(), TESTER)
     assert await store.settings.get() == CallSettings()
     assert await _stamp(store, "settings") == 3
 
 
 async def test_only_what_differs_from_the_default_is_stored(store: Store) -> None:
     """So that a better default of a later version takes effect."""
-    await store.settings.put(CallSettings(drop_params=True))
+    await store.settings.put(CallSettings(drop_params=True), TESTER)
     connection = sqlite3.connect(store.database.path)
     rows = connection.execute("SELECT name, value FROM settings").fetchall()
     connection.close()
@@ -294,8 +297,8 @@ async def test_two_stores_that_write_at_once_lose_nothing(settings: Settings, st
                 for number in range(25)
                 for i, where in enumerate((store, other))
                 for work in (
-                    where.models.add(model(f"{i} {number}")),
-                    where.keys.add(key(f"sk-{i}-{number}")),
+                    where.models.add(model(f"{i} {number}"), TESTER),
+                    where.keys.add(key(f"sk-{i}-{number}"), TESTER),
                 )
             )
         )
@@ -309,12 +312,14 @@ async def test_two_stores_that_write_at_once_lose_nothing(settings: Settings, st
 async def test_a_cancelled_writer_leaves_all_or_nothing_and_no_lock(store: Store) -> None:
     """Wherever it is just then. A lock left behind would keep the next writer for ten seconds."""
     for number in range(40):
-        writing = asyncio.create_task(store.keys.add(key(f"sk-{number}", label=str(number))))
+        writing = asyncio.create_task(
+            store.keys.add(key(f"sk-{number}", label=str(number)), TESTER)
+        )
         await asyncio.sleep(number / 8000)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
     async with asyncio.timeout(2):
-        await store.keys.add(key("sk-last"))
+        await store.keys.add(key("sk-last"), TESTER)
     stored = await store.keys.all()
     assert len(stored) == await _stamp(store, "keys") > 1
     assert await store.database.check_integrity() == []
@@ -328,7 +333,7 @@ async def test_the_caller_of_a_cancelled_write_learns_of_it_after_its_end(store:
         await asyncio.sleep(0.05)
 
     store.database.subscribe(changed)
-    writing = asyncio.create_task(store.keys.add(key("sk-a")))
+    writing = asyncio.create_task(store.keys.add(key("sk-a"), TESTER))
     await started.wait()
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import StreamingResponse
 
 from gateway.records import CallSettings
-from tests.servers import Gateway, answer, chunk, chunks
+from tests.servers import TESTER, Gateway, answer, chunk, chunks
 from tests.upstream.conftest import Events, events
 from tests.upstream.providers import SECRET, registration
 from tests.upstream.test_litellm_lane import text_piece
@@ -291,7 +291,7 @@ async def test_trickling_answer(gateway: Gateway, key: str) -> None:
 async def test_timeout_of_the_settings(gateway: Gateway, key: str) -> None:
     """`request_timeout` counts for models without a `timeout` of their own."""
     store = gateway.app.state.services.store
-    await store.settings.put(CallSettings(request_timeout=0.3))
+    await store.settings.put(CallSettings(request_timeout=0.3), TESTER)
     try:
         gateway.provider.hangs()
         response = await gateway.chat(key, "fake-openai")
@@ -299,7 +299,7 @@ async def test_timeout_of_the_settings(gateway: Gateway, key: str) -> None:
         gateway.provider.streams(chunks(), hang_after=3)
         assert (await stream(gateway, key, "fake-openai")).error == LATE
     finally:
-        await store.settings.put(CallSettings())
+        await store.settings.put(CallSettings(), TESTER)
 
 
 LEAVERS = [*OPENAI_LIKE, "fake-anthropic", "fake-gemini", "fake-ollama", "fake-bedrock"]

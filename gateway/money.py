@@ -1,0 +1,27 @@
+"""Dollars, as JSON has them, and nano-dollars, as the gateway counts them."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+
+NANO = 10**9
+MOST_DOLLARS = 1_000_000_000
+"""What a budget can be: nine times as much would not fit into 64 bits of nano-dollars."""
+
+
+def nano_dollars(dollars: float) -> int:
+    """The dollars, by the digits they are written with, to the nearest nano-dollar.
+
+    >>> nano_dollars(0.1), nano_dollars(3)
+    (100000000, 3000000000)
+    """
+    return int((Decimal(str(dollars)) * NANO).to_integral_value(ROUND_HALF_UP))
+
+
+def dollars(nano: int) -> float:
+    """The nearest floating-point number, for JSON.
+
+    >>> dollars(100000000)
+    0.1
+    """
+    return nano / NANO

@@ -1,0 +1,147 @@
+"""The ledger: rows of requests, and what they add up to by day."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from gateway.periods import DAY
+from gateway.records import LedgerRow
+from gateway.store.database import Database, uncancelled
+from gateway.store.tables import daily, ledger, transcripts
+
+_COLUMNS = [ledger.c[field.name] for field in fields(LedgerRow)]
+_DIMENSIONS = ("key_id", "day", "team_id", "model", "provider", "tags")
+_TOKENS = (
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
+_SUMS = ("requests", "errors", "estimated", "unpriced", *_TOKENS, "cost", "latency_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What one request asked and was answered, as JSON text, already redacted."""
+
+    id: str
+    """Of its ledger row."""
+    started_ms: int
+    request: str
+    response: str | None
+
+
+class LedgerStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @uncancelled
+    async def write(self, rows: Sequence[LedgerRow], transcripts_of: Sequence[Transcript]) -> None:
+        """Store rows with their sums, all or nothing. Rows that are there already are left out."""
+        async with self._database.write("ledger") as write:
+            ids = [row.id for row in rows]
+            query = select(ledger.c.id).where(ledger.c.id.in_(ids))
+            known = set(await write.connection.scalars(query))
+            fresh = [row for row in rows if row.id not in known]
+            if not fresh:
+                return
+            await write.connection.execute(insert(ledger), [asdict(row) for row in fresh])
+            added = upsert(daily)
+            await write.connection.execute(
+                added.on_conflict_do_update(
+                    index_elements=_DIMENSIONS,
+                    set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
+                ),
+                _sums(fresh),
+            )
+            kept = [asdict(each) for each in transcripts_of if each.id not in known]
+            if kept:
+                await write.connection.execute(insert(transcripts), kept)
+
+    async def last_position(self) -> int:
+        """The position of the newest row."""
+        async with self._database.read() as connection:
+            return await connection.scalar(select(func.max(ledger.c.position))) or 0
+
+    async def spent(self, owner: str, owner_id: str, since: int | None) -> tuple[int, int]:
+        """What a `key` or `team` spent in requests since then, and the last position counted.
+
+        `since` is in seconds; None means ever.
+        """
+        rows, days = ledger.c[f"{owner}_id"], daily.c[f"{owner}_id"]
+        if since is not None and since % DAY:
+            total = select(func.sum(ledger.c.cost)).where(
+                rows == owner_id, ledger.c.started_ms >= since * 1000
+            )
+        else:
+            total = select(func.sum(daily.c.cost)).where(days == owner_id)
+            if since is not None:
+                total = total.where(daily.c.day >= day_of(since))
+        async with self._database.read() as connection:
+            position = await connection.scalar(select(func.max(ledger.c.position)))
+            return await connection.scalar(total) or 0, position or 0
+
+    async def after(self, position: int, limit: int) -> list[tuple[int, LedgerRow]]:
+        """The rows after a position, with theirs, in the order they arrived."""
+        query = (
+            select(ledger.c.position, *_COLUMNS)
+            .where(ledger.c.position > position)
+            .order_by(ledger.c.position)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [(row.position, ledger_row(row)) for row in await connection.execute(query)]
+
+    @uncancelled
+    async def remove_before(self, started_ms: int, limit: int) -> int:
+        """Delete up to `limit` of the rows that started before then; say how many. Sums stay."""
+        async with self._database.write("ledger") as write:
+            old = select(ledger.c.id).where(ledger.c.started_ms < started_ms).limit(limit)
+            gone = list(await write.connection.scalars(old))
+            await write.connection.execute(delete(ledger).where(ledger.c.id.in_(gone)))
+            await write.connection.execute(delete(transcripts).where(transcripts.c.id.in_(gone)))
+        return len(gone)
+
+
+def day_of(seconds: float) -> str:
+    """The day in UTC, `2026-11-24`."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def ledger_row(row: Any) -> LedgerRow:
+    """The record of a row that has all of the ledger's columns."""
+    values = {field.name: getattr(row, field.name) for field in fields(LedgerRow)}
+    return LedgerRow(**values | {"tags": tuple(values["tags"])})
+
+
+def _sums(rows: Iterable[LedgerRow]) -> list[dict[str, Any]]:
+    sums: dict[tuple[str, ...], dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SUMS, 0))
+    for row in rows:
+        dimensions = (
+            row.key_id,
+            day_of(row.started_ms / 1000),
+            row.team_id or "",
+            # Not the name that was asked for where there is no such model: those have no end.
+            row.served_model or "",
+            row.provider or "",
+            json.dumps(sorted(row.tags), ensure_ascii=False),
+        )
+        into = sums[dimensions]
+        into["requests"] += 1
+        into["errors"] += row.outcome not in ("complete", "cancelled")
+        into["estimated"] += row.estimated
+        into["unpriced"] += row.cost is None
+        for name in _TOKENS:
+            into[name] += getattr(row, name)
+        into["cost"] += row.cost or 0
+        into["latency_ms"] += row.latency_ms
+    return [dict(zip(_DIMENSIONS, key, strict=True)) | value for key, value in sums.items()]
