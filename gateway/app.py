@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator
 
@@ -12,10 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
+from gateway.accounting import Accounting
+from gateway.budgets import Budgets
 from gateway.config.seed import ensure_admin_key
-from gateway.http import health, keys, models, openai
+from gateway.http import audit, keys, models, openai, teams
+from gateway.http.litellm import health as litellm_health
+from gateway.http.litellm import models as litellm_models
 from gateway.http.middleware import Boundary, unrouted
 from gateway.http.requests import Services
+from gateway.ledger import Ledger
 from gateway.limits import Limiter
 from gateway.pipeline import Pipeline
 from gateway.records import Operation
@@ -53,15 +59,26 @@ def _routes() -> Iterator[BaseRoute]:
     yield Route(f"{API}/keys", keys.list_keys, methods=["GET"])
     yield Route(f"{API}/keys", keys.issue_key, methods=["POST"])
     yield Route(f"{API}/keys/{{id}}", keys.get_key, methods=["GET"])
+    yield Route(f"{API}/keys/{{id}}", keys.patch_key, methods=["PATCH"])
     yield Route(f"{API}/keys/{{id}}", keys.revoke_key, methods=["DELETE"])
+    yield Route(f"{API}/keys/{{id}}/rotate", keys.rotate_key, methods=["POST"])
+    yield Route(f"{API}/keys/{{id}}/block", keys.block_key, methods=["POST"])
+    yield Route(f"{API}/keys/{{id}}/unblock", keys.unblock_key, methods=["POST"])
+    yield Route(f"{API}/teams", teams.list_teams, methods=["GET"])
+    yield Route(f"{API}/teams", teams.add_team, methods=["POST"])
+    yield Route(f"{API}/teams/{{id}}", teams.get_team, methods=["GET"])
+    yield Route(f"{API}/teams/{{id}}", teams.patch_team, methods=["PATCH"])
+    yield Route(f"{API}/teams/{{id}}", teams.delete_team, methods=["DELETE"])
+    yield Route(f"{API}/teams/{{id}}/block", teams.block_team, methods=["POST"])
+    yield Route(f"{API}/teams/{{id}}/unblock", teams.unblock_team, methods=["POST"])
+    yield Route(f"{API}/audit", audit.list_changes, methods=["GET"])
     for prefix in CALL_PREFIXES:
         for operation in Operation:
             yield Route(prefix + operation, openai.call(operation), methods=["POST"])
         yield Route(f"{prefix}/models", openai.list_models, methods=["GET"])
         yield Route(f"{prefix}/models/{{name:path}}", openai.get_model, methods=["GET"])
-    yield Route("/health/liveliness", health.liveness)
-    yield Route("/health/liveness", health.liveness)
-    yield Route("/health/readiness", health.readiness)
+    yield from litellm_models.ROUTES
+    yield from litellm_health.ROUTES
 
 
 @contextlib.asynccontextmanager
@@ -74,12 +91,19 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await registry.refresh()
         lane = LitellmLane()
         lane.start()
-        pipeline = Pipeline(registry, Limiter(), lane)
+        # Names this process among those that share the database.
+        node = secrets.token_hex(4)
+        ledger = Ledger(store.ledger, store.database.path, node)
+        await ledger.start()
+        budgets = Budgets(store.ledger, ledger, node)
+        pipeline = Pipeline(registry, Accounting(Limiter(), budgets, ledger), lane)
         app.state.services = Services(settings, store, registry, lane, pipeline)
-        watching = asyncio.create_task(registry.watch())
+        running = [asyncio.create_task(registry.watch()), asyncio.create_task(budgets.watch())]
         try:
             yield
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await lane.aclose()
+            await ledger.aclose()

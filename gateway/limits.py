@@ -1,9 +1,13 @@
-"""Requests and tokens a minute, by key: asked for before the call, settled after it."""
+"""Requests and tokens a minute, and requests at once, by key: asked for before the call, settled
+after it.
+"""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,11 +21,21 @@ _WINDOW_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Leave for one call."""
+    """Leave for one call, which must be settled."""
 
     key: Key
+    model_name: str
     headers: dict[str, str]
     """LiteLLM's `x-ratelimit-*`, for the limits that the key has."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    unit: str
+    most: int
+    counter: str
+    scope: str
+    """In headers: `api_key`, or `model_per_key` for a limit of one model."""
 
 
 class Limiter:
@@ -32,59 +46,90 @@ class Limiter:
 
     def __init__(self) -> None:
         self._counts = MemoryStorage()
+        self._running: Counter[str] = Counter()
 
-    async def admit(self, key: Key) -> Admission:
-        """Count a request in.
+    async def admit(self, key: Key, model_name: str) -> Admission:
+        """Count a request in; `model_name` is the registered model's.
 
         Raises:
-            RateLimited: With `retry-after`; the call must not be made.
+            RateLimited: With `retry-after`; the call must not be made, and is not counted.
         """
+        limits = list(_limits(key, model_name))
         headers: dict[str, str] = {}
-        # Tokens first: a request refused for its key's tokens is not counted as one.
-        if key.tpm_limit is not None:
-            used = await self._counts.get(_counter("tokens", key))
-            if used >= key.tpm_limit:
-                raise await self._limited(key, "tokens", key.tpm_limit)
-            headers |= _headers("tokens", key.tpm_limit, key.tpm_limit - used)
-        if key.rpm_limit is not None:
-            used = await self._counts.incr(_counter("requests", key), _WINDOW_SECONDS)
-            if used > key.rpm_limit:
-                raise await self._limited(key, "requests", key.rpm_limit)
-            headers |= _headers("requests", key.rpm_limit, key.rpm_limit - used)
-        return Admission(key, headers)
+        for limit in limits:
+            used = await self._counts.get(limit.counter)
+            if used >= limit.most:
+                raise await self._limited(key, limit)
+            left = limit.most - used - (limit.unit == "requests")
+            headers |= _headers(limit, left)
+        self._enter(key)
+        for limit in limits:
+            if limit.unit == "requests":
+                used = await self._counts.incr(limit.counter, _WINDOW_SECONDS)
+                # Others may have come in since the first look.
+                if used > limit.most:
+                    self._leave(key)
+                    raise await self._limited(key, limit)
+        return Admission(key, model_name, headers)
 
     async def settle(self, admission: Admission, tokens: int) -> None:
-        """Count the tokens that the call used."""
-        key = admission.key
-        if key.tpm_limit is not None and tokens > 0:
-            await self._counts.incr(_counter("tokens", key), _WINDOW_SECONDS, tokens)
+        """Count the tokens that the call used, and that it has ended."""
+        self._leave(admission.key)
+        for limit in _limits(admission.key, admission.model_name):
+            if limit.unit == "tokens" and tokens > 0:
+                await self._counts.incr(limit.counter, _WINDOW_SECONDS, tokens)
 
-    async def _limited(self, key: Key, unit: str, limit: int) -> RateLimited:
-        return _limited(key, unit, limit, await self._counts.get_expiry(_counter(unit, key)))
+    def _enter(self, key: Key) -> None:
+        most = key.max_parallel_requests
+        if most is not None and self._running[key.id] >= most:
+            raise RateLimited(
+                f"Rate limit exceeded for api_key: {key.secret_hash}. Limit type: "
+                f"max_parallel_requests. Current limit: {most}, Remaining: 0. Try again when a "
+                "request has ended.",
+                headers={"retry-after": "1", "rate_limit_type": "max_parallel_requests"},
+            )
+        self._running[key.id] += 1
+
+    def _leave(self, key: Key) -> None:
+        self._running[key.id] -= 1
+        if not self._running[key.id]:
+            del self._running[key.id]
+
+    async def _limited(self, key: Key, limit: _Limit) -> RateLimited:
+        resets = await self._counts.get_expiry(limit.counter)
+        resets_at = datetime.fromtimestamp(math.ceil(resets), UTC)
+        whose = f"{limit.scope}: {key.secret_hash}"
+        return RateLimited(
+            f"Rate limit exceeded for {whose}. Limit type: {limit.unit}. "
+            f"Current limit: {limit.most}, Remaining: 0. "
+            f"Limit resets at: {resets_at:%Y-%m-%d %H:%M:%S} UTC",
+            headers={
+                **_headers(limit, 0),
+                "retry-after": str(max(1, math.ceil(resets - time.time()))),
+                "rate_limit_type": limit.unit,
+                "reset_at": str(math.ceil(resets)),
+            },
+        )
 
 
-def _counter(unit: str, key: Key) -> str:
-    return f"{unit}/{key.id}"
+def _limits(key: Key, model_name: str) -> Iterator[_Limit]:
+    per_model = "model_per_key"
+    for unit, most, of_model in (
+        # Tokens first: a request refused for its tokens tells so rather than the other.
+        ("tokens", key.tpm_limit, key.model_tpm_limit.get(model_name)),
+        ("requests", key.rpm_limit, key.model_rpm_limit.get(model_name)),
+    ):
+        if most is not None:
+            yield _Limit(unit, most, f"{unit}/{key.id}", "api_key")
+        if of_model is not None:
+            yield _Limit(unit, of_model, f"{unit}/{key.id}/{model_name}", per_model)
 
 
-def _headers(unit: str, limit: int, remaining: int) -> dict[str, str]:
+def _headers(limit: _Limit, remaining: int) -> dict[str, str]:
+    # What stands without a scope is the key's own limit, as in LiteLLM.
+    scopes = ("", "api_key-") if limit.scope == "api_key" else (f"{limit.scope}-",)
     return {
-        f"x-ratelimit-{scope}{what}-{unit}": str(number)
-        for scope in ("", "api_key-")
-        for what, number in (("limit", limit), ("remaining", remaining))
+        f"x-ratelimit-{scope}{what}-{limit.unit}": str(number)
+        for scope in scopes
+        for what, number in (("limit", limit.most), ("remaining", remaining))
     }
-
-
-def _limited(key: Key, unit: str, limit: int, resets: float) -> RateLimited:
-    resets_at = datetime.fromtimestamp(math.ceil(resets), UTC)
-    return RateLimited(
-        f"Rate limit exceeded for api_key: {key.secret_hash}. Limit type: {unit}. "
-        f"Current limit: {limit}, Remaining: 0. "
-        f"Limit resets at: {resets_at:%Y-%m-%d %H:%M:%S} UTC",
-        headers={
-            **_headers(unit, limit, 0),
-            "retry-after": str(max(1, math.ceil(resets - time.time()))),
-            "rate_limit_type": unit,
-            "reset_at": str(math.ceil(resets)),
-        },
-    )

@@ -128,9 +128,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """Settings of every call, kept in the database so that all processes share them.
+    """Settings of every call and of what is kept of it, in the database, shared by all processes.
 
-    Names are those of LiteLLM's `litellm_settings` and `router_settings`.
+    Names are those of LiteLLM's `litellm_settings`, `router_settings` and `general_settings`, where
+    LiteLLM has the setting.
     """
 
     drop_params: bool = False
@@ -139,6 +140,17 @@ class CallSettings:
     """Seconds a provider has for a whole answer, unless the model sets `timeout`."""
     stream_timeout: float | None = None
     """Seconds a provider has between two pieces of a stream; `request_timeout` if not set."""
+    maximum_spend_logs_retention_period: str = "90d"
+    """How long the ledger's rows are kept, see `gateway.periods`, or `forever`."""
+    store_prompts_in_spend_logs: bool = False
+    """Keep what was asked and answered beside the ledger's rows, and as long."""
+    redact_stored_prompts: tuple[str | Mapping[str, str], ...] = (
+        "keys",
+        "emails",
+        "card_numbers",
+    )
+    """What is taken out of it before: names of rules in `gateway.redaction`, and patterns of the
+    operator's own as `{"pattern": …, "replacement": …}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +201,8 @@ class Call:
     body: Mapping[str, Any]
     """The caller's parameters, allow-listed; nulls are left out."""
     request_id: str
+    tags: tuple[str, ...] = ()
+    """What the caller files this request under, besides the key's tags."""
 
     @property
     def model_name(self) -> str:

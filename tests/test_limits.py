@@ -49,14 +49,14 @@ def headers(unit: str, limit: int, remaining: int) -> dict[str, str]:
 
 async def refused(limiter: Limiter, caller: Key) -> RateLimited:
     with pytest.raises(RateLimited) as error:
-        await limiter.admit(caller)
+        await limiter.admit(caller, "gpt")
     return error.value
 
 
 async def test_a_key_without_limits_is_let_in_without_headers(clock: Clock) -> None:
     limiter = Limiter()
     for _ in range(100):
-        admission = await limiter.admit(key())
+        admission = await limiter.admit(key(), "gpt")
         assert admission.headers == {}
         await limiter.settle(admission, 10**9)
         clock.now += 0.01
@@ -65,7 +65,7 @@ async def test_a_key_without_limits_is_let_in_without_headers(clock: Clock) -> N
 async def test_requests_are_counted_and_refused_past_the_limit(clock: Clock) -> None:
     limiter, caller = Limiter(), key(rpm=3)
     for remaining in (2, 1, 0):
-        admission = await limiter.admit(caller)
+        admission = await limiter.admit(caller, "gpt")
         assert admission.headers == headers("requests", 3, remaining)
         clock.now += 5
     error = await refused(limiter, caller)
@@ -85,25 +85,25 @@ async def test_requests_are_counted_and_refused_past_the_limit(clock: Clock) -> 
 
 async def test_who_waits_as_long_as_retry_after_says_is_let_in(clock: Clock) -> None:
     limiter, caller = Limiter(), key(rpm=1)
-    await limiter.admit(caller)
+    await limiter.admit(caller, "gpt")
     for _ in range(5):
         clock.now += 11.7
         error = await refused(limiter, caller)
         assert 1 <= int(error.headers["retry-after"]) <= 60
     clock.now += int(error.headers["retry-after"])
-    assert (await limiter.admit(caller)).headers == headers("requests", 1, 0)
+    assert (await limiter.admit(caller, "gpt")).headers == headers("requests", 1, 0)
     clock.now += 59.9
     assert (await refused(limiter, caller)).headers["retry-after"] == "1"
 
 
 async def test_tokens_are_counted_when_a_call_is_settled(clock: Clock) -> None:
     limiter, caller = Limiter(), key(tpm=100)
-    first = await limiter.admit(caller)
+    first = await limiter.admit(caller, "gpt")
     assert first.headers == headers("tokens", 100, 100)
     await limiter.settle(first, 0)
     await limiter.settle(first, 99)
     clock.now += 20
-    second = await limiter.admit(caller)
+    second = await limiter.admit(caller, "gpt")
     assert second.headers == headers("tokens", 100, 1)
     await limiter.settle(second, 500)
     error = await refused(limiter, caller)
@@ -114,49 +114,51 @@ async def test_tokens_are_counted_when_a_call_is_settled(clock: Clock) -> None:
         "reset_at": "1700000061",
     }
     clock.now += 40
-    assert (await limiter.admit(caller)).headers == headers("tokens", 100, 100)
+    assert (await limiter.admit(caller, "gpt")).headers == headers("tokens", 100, 100)
 
 
 async def test_both_limits_show_and_a_refusal_for_tokens_costs_no_request(clock: Clock) -> None:
     limiter, caller = Limiter(), key(rpm=3, tpm=10)
-    admission = await limiter.admit(caller)
+    admission = await limiter.admit(caller, "gpt")
     assert admission.headers == headers("tokens", 10, 10) | headers("requests", 3, 2)
     clock.now += 1
     await limiter.settle(admission, 10)
     for _ in range(10):
         assert (await refused(limiter, caller)).headers["rate_limit_type"] == "tokens"
     raised = replace(caller, tpm_limit=20)
-    assert (await limiter.admit(raised)).headers == headers("tokens", 20, 10) | headers(
+    assert (await limiter.admit(raised, "gpt")).headers == headers("tokens", 20, 10) | headers(
         "requests", 3, 1
     )
 
 
 async def test_each_key_has_limits_of_its_own(clock: Clock) -> None:
     limiter, first, second = Limiter(), key(rpm=1), key(rpm=1, secret="sk-b")
-    await limiter.admit(first)
+    await limiter.admit(first, "gpt")
     await refused(limiter, first)
-    assert (await limiter.admit(second)).headers == headers("requests", 1, 0)
+    assert (await limiter.admit(second, "gpt")).headers == headers("requests", 1, 0)
     assert clock.now == NOW
 
 
 async def test_a_changed_limit_holds_for_what_was_used_already(clock: Clock) -> None:
     limiter, caller = Limiter(), key(rpm=5)
     for _ in range(4):
-        await limiter.admit(caller)
+        await limiter.admit(caller, "gpt")
     error = await refused(limiter, replace(caller, rpm_limit=2))
     assert error.headers["x-ratelimit-limit-requests"] == "2"
     raised = replace(caller, rpm_limit=10)
-    assert (await limiter.admit(raised)).headers == headers("requests", 10, 4)
-    assert (await limiter.admit(replace(caller, rpm_limit=None))).headers == {}
+    assert (await limiter.admit(raised, "gpt")).headers == headers("requests", 10, 5)
+    assert (await limiter.admit(replace(caller, rpm_limit=None), "gpt")).headers == {}
     clock.now += 60
-    assert (await limiter.admit(replace(caller, rpm_limit=2))).headers == headers("requests", 2, 1)
+    assert (await limiter.admit(replace(caller, rpm_limit=2), "gpt")).headers == headers(
+        "requests", 2, 1
+    )
 
 
 @pytest.mark.parametrize("limit", [1, 10])
 async def test_of_many_at_once_just_as_many_as_the_limit_are_let_in(limit: int) -> None:
     limiter, caller = Limiter(), key(rpm=limit, tpm=10**6)
     done = await asyncio.gather(
-        *(limiter.admit(caller) for _ in range(100)), return_exceptions=True
+        *(limiter.admit(caller, "gpt") for _ in range(100)), return_exceptions=True
     )
     errors = [result for result in done if isinstance(result, BaseException)]
     assert len(done) - len(errors) == limit
@@ -165,9 +167,9 @@ async def test_of_many_at_once_just_as_many_as_the_limit_are_let_in(limit: int) 
 
 async def test_tokens_settled_at_once_are_all_counted(clock: Clock) -> None:
     limiter, caller = Limiter(), key(tpm=10_000)
-    admissions = [await limiter.admit(caller) for _ in range(100)]
+    admissions = [await limiter.admit(caller, "gpt") for _ in range(100)]
     await asyncio.gather(*(limiter.settle(admission, 7) for admission in admissions))
-    assert (await limiter.admit(caller)).headers == headers("tokens", 10_000, 9_300)
+    assert (await limiter.admit(caller, "gpt")).headers == headers("tokens", 10_000, 9_300)
     assert clock.now == NOW
 
 
@@ -176,9 +178,9 @@ async def test_counts_of_past_windows_are_forgotten_and_no_task_stays(clock: Clo
     limiter = Limiter()
     for number in range(300):
         caller = key(rpm=5, tpm=5, secret=f"sk-{number}")
-        await limiter.settle(await limiter.admit(caller), 3)
+        await limiter.settle(await limiter.admit(caller, "gpt"), 3)
     clock.now += 61
-    await limiter.admit(key(rpm=5))
+    await limiter.admit(key(rpm=5), "gpt")
     await asyncio.sleep(0.01)
     counts = limiter._counts
     assert len(counts.storage) == len(counts.expirations) == 1

@@ -8,6 +8,9 @@ import pytest
 
 from tests.servers import Gateway, answer, chunk, chunks, completion, usage
 
+# `{"role": "user", "content": "x"}` and `{…, "content": "hello"}`, estimated.
+PROMPT, LONGER_PROMPT = 8, 9
+
 
 async def remaining(gateway: Gateway, secret: str) -> int:
     """What the next call is told of its key's tokens. Makes a call of 17 tokens."""
@@ -52,7 +55,8 @@ async def test_a_stream_whose_client_leaves_counts_its_chunks(
             pass
     await asyncio.wait_for(gateway.provider.left.wait(), 1)
     await asyncio.sleep(0.05)
-    assert await remaining(gateway, limited) == 995
+    # Five chunks and, by its four bytes a token, the prompt.
+    assert await remaining(gateway, limited) == 1000 - 5 - PROMPT
 
 
 async def test_a_stream_that_breaks_counts_its_chunks(gateway: Gateway, limited: str) -> None:
@@ -60,7 +64,7 @@ async def test_a_stream_that_breaks_counts_its_chunks(gateway: Gateway, limited:
         [chunk({"content": "a"}), chunk({"content": "b"}), 'data: {"error": {"message": "x"}}\n\n']
     )
     assert "[DONE]" not in (await gateway.chat(limited, stream=True)).text
-    assert await remaining(gateway, limited) == 998
+    assert await remaining(gateway, limited) == 1000 - 2 - LONGER_PROMPT
 
 
 async def test_a_failure_before_the_first_chunk_has_its_own_status(

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
-from gateway.periods import DAY
-from gateway.records import LedgerRow
+from gateway.periods import DAY, period_start
+from gateway.records import Key, LedgerRow, Team
 from gateway.store.database import Database, uncancelled
 from gateway.store.tables import daily, ledger, transcripts
 
@@ -26,6 +26,8 @@ _TOKENS = (
     "cache_write_tokens",
     "reasoning_tokens",
 )
+# As many as fit into one query of SQLite with ease.
+_MOST_IDS = 500
 _SUMS = ("requests", "errors", "estimated", "unpriced", *_TOKENS, "cost", "latency_ms")
 
 
@@ -45,8 +47,13 @@ class LedgerStore:
         self._database = database
 
     @uncancelled
-    async def write(self, rows: Sequence[LedgerRow], transcripts_of: Sequence[Transcript]) -> None:
-        """Store rows with their sums, all or nothing. Rows that are there already are left out."""
+    async def write(
+        self, rows: Sequence[LedgerRow], transcripts_of: Sequence[Transcript], node: str = ""
+    ) -> None:
+        """Store rows with their sums, all or nothing. Rows that are there already are left out.
+
+        `node` names the process that wrote them.
+        """
         async with self._database.write("ledger") as write:
             ids = [row.id for row in rows]
             query = select(ledger.c.id).where(ledger.c.id.in_(ids))
@@ -54,7 +61,9 @@ class LedgerStore:
             fresh = [row for row in rows if row.id not in known]
             if not fresh:
                 return
-            await write.connection.execute(insert(ledger), [asdict(row) for row in fresh])
+            await write.connection.execute(
+                insert(ledger), [asdict(row) | {"node": node} for row in fresh]
+            )
             added = upsert(daily)
             await write.connection.execute(
                 added.on_conflict_do_update(
@@ -63,7 +72,8 @@ class LedgerStore:
                 ),
                 _sums(fresh),
             )
-            kept = [asdict(each) for each in transcripts_of if each.id not in known]
+            added_ids = {row.id for row in fresh}
+            kept = [asdict(each) for each in transcripts_of if each.id in added_ids]
             if kept:
                 await write.connection.execute(insert(transcripts), kept)
 
@@ -77,27 +87,46 @@ class LedgerStore:
 
         `since` is in seconds; None means ever.
         """
-        rows, days = ledger.c[f"{owner}_id"], daily.c[f"{owner}_id"]
-        if since is not None and since % DAY:
-            total = select(func.sum(ledger.c.cost)).where(
-                rows == owner_id, ledger.c.started_ms >= since * 1000
-            )
-        else:
-            total = select(func.sum(daily.c.cost)).where(days == owner_id)
-            if since is not None:
-                total = total.where(daily.c.day >= day_of(since))
         async with self._database.read() as connection:
             position = await connection.scalar(select(func.max(ledger.c.position)))
-            return await connection.scalar(total) or 0, position or 0
+            row = (await connection.execute(_costs(owner, [owner_id], since))).first()
+        return (row.cost or 0 if row else 0), position or 0
 
-    async def after(self, position: int, limit: int) -> list[tuple[int, LedgerRow]]:
-        """The rows after a position, with theirs, in the order they arrived."""
+    async def spent_by(self, owner: Key | Team, now: int) -> int:
+        """What a key or team spent in the budget period that `now` is in, in nano-dollars."""
+        return (await self.spent_by_each([owner], now))[owner.id]
+
+    async def spent_by_each(self, owners: Iterable[Key | Team], now: int) -> dict[str, int]:
+        """What each spent in its own budget period, by their ids."""
+        periods: dict[tuple[str, int | None], list[str]] = defaultdict(list)
+        for owner in owners:
+            kind = "key" if isinstance(owner, Key) else "team"
+            periods[kind, current_period(owner, now)].append(owner.id)
+        spent: dict[str, int] = {}
+        async with self._database.read() as connection:
+            for (kind, since), ids in periods.items():
+                for first in range(0, len(ids), _MOST_IDS):
+                    some = ids[first : first + _MOST_IDS]
+                    spent |= dict.fromkeys(some, 0)
+                    rows = await connection.execute(_costs(kind, some, since))
+                    spent |= {row.id: row.cost for row in rows if row.cost}
+        return spent
+
+    async def after(
+        self, position: int, limit: int, not_of: str | None = None
+    ) -> list[tuple[int, LedgerRow]]:
+        """The rows after a position, with theirs, in the order they arrived.
+
+        `not_of` leaves out those that a process wrote.
+        """
         query = (
             select(ledger.c.position, *_COLUMNS)
             .where(ledger.c.position > position)
             .order_by(ledger.c.position)
             .limit(limit)
         )
+        if not_of is not None:
+            query = query.where(ledger.c.node != not_of)
         async with self._database.read() as connection:
             return [(row.position, ledger_row(row)) for row in await connection.execute(query)]
 
@@ -110,6 +139,26 @@ class LedgerStore:
             await write.connection.execute(delete(ledger).where(ledger.c.id.in_(gone)))
             await write.connection.execute(delete(transcripts).where(transcripts.c.id.in_(gone)))
         return len(gone)
+
+
+def current_period(owner: Key | Team, now: int) -> int | None:
+    """When the owner's budget period began that `now` is in; None where it has no beginning."""
+    duration = owner.budget_duration
+    return period_start(duration, owner.created_at, now) if duration else None
+
+
+def _costs(kind: str, ids: Sequence[str], since: int | None) -> Select[Any]:
+    """The `cost` of requests since then by the `id` of a key or team, of those that have any."""
+    # The sums by day are kept for ever, and there are fewer of them.
+    by_day = since is None or since % DAY == 0
+    table = daily if by_day else ledger
+    owner = table.c[f"{kind}_id"]
+    query = select(owner.label("id"), func.sum(table.c.cost).label("cost")).where(owner.in_(ids))
+    if since is not None:
+        query = query.where(
+            daily.c.day >= day_of(since) if by_day else ledger.c.started_ms >= since * 1000
+        )
+    return query.group_by(owner)
 
 
 def day_of(seconds: float) -> str:

@@ -136,6 +136,8 @@ ledger = Table(
     Column("stream", Boolean, nullable=False),
     Column("end_user", String),
     Column("tags", JSON, nullable=False),
+    # The process that wrote the row.
+    Column("node", String, nullable=False),
     Index("ledger_id", "id", unique=True),
     Index("ledger_started", "started_ms"),
     Index("ledger_key", "key_id", "started_ms"),

@@ -51,6 +51,19 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("audit_target", "audit", ["target_id"])
+    _seal_audit()
+
+
+def _seal_audit() -> None:
+    """Let rows be added to the audit log and nothing else."""
+    refused = "BEGIN SELECT RAISE(ABORT, 'the audit log cannot be changed'); END"
+    op.execute(f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit {refused}")
+    op.execute(f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit {refused}")
+    # INSERT OR REPLACE deletes without a DELETE trigger (sqlite.org/lang_conflict.html).
+    op.execute(
+        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
+        f"WHEN EXISTS (SELECT 1 FROM audit WHERE position = NEW.position) {refused}"
+    )
 
 
 def _extend_keys() -> None:
@@ -107,6 +120,7 @@ def _create_ledger() -> None:
         sa.Column("stream", sa.Boolean, nullable=False),
         sa.Column("end_user", sa.String),
         sa.Column("tags", sa.JSON, nullable=False),
+        sa.Column("node", sa.String, nullable=False),
         sqlite_autoincrement=True,
     )
     op.create_index("ledger_id", "ledger", ["id"], unique=True)

@@ -1,0 +1,284 @@
+"""The bill of each request: opened before the provider is called, settled once, whatever ends it.
+
+A bill holds the leave of the limits, the money set aside and the row in the ledger, so that no
+route can have one without the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from gateway.budgets import Budgets, Reservation
+from gateway.errors import GatewayError, UpstreamError
+from gateway.ledger import Ledger
+from gateway.limits import Admission, Limiter
+from gateway.pricing import Prices
+from gateway.records import Call, LedgerRow, Model, Outcome, Team, Usage
+from gateway.tokens import (
+    likely_prompt_tokens,
+    likely_tokens,
+    most_completion_tokens,
+    most_prompt_tokens,
+)
+
+# How often the journal notes how far a stream has come.
+_NOTE_SECONDS = 1.0
+# What the database holds; no provider means more.
+_MOST_TOKENS = 2**53
+_LONGEST_TEXT = 256
+Recorder = Any
+_NOTHING = Usage()
+# nginx's number for a client that closed its connection first.
+_GONE = 499
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The model that serves a call, and what it costs; None where no price is known."""
+
+    model: Model
+    prices: Prices | None
+
+
+@dataclass(slots=True)
+class _Clock:
+    """When a request began, and what has passed since."""
+
+    started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    _started: float = field(default_factory=time.perf_counter)
+
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._started) * 1000
+
+
+class Accounting:
+    """Opens and settles bills: limits, budgets and ledger as one."""
+
+    def __init__(self, limiter: Limiter, budgets: Budgets, ledger: Ledger) -> None:
+        self._limiter = limiter
+        self._budgets = budgets
+        self._ledger = ledger
+
+    async def open(
+        self, call: Call, served: Served, team: Team | None, recorder: Recorder | None
+    ) -> Bill:
+        """Let a call in: count it, set aside what it can cost, note it durably.
+
+        Raises:
+            RateLimited, BudgetExceeded, NotReady: The call must not be made.
+        """
+        await self._ledger.room()
+        bill = Bill(self, call, served, recorder)
+        try:
+            bill.admission = await self._limiter.admit(call.key, served.model.name)
+            most = bill.most(served)
+            bill.reservation = await self._budgets.reserve(call.key, team, most.cost or 0)
+            self._ledger.open(most)
+        except BaseException as error:
+            await bill.end(error)
+            raise
+        return bill
+
+    async def refuse(self, call: Call, error: GatewayError) -> None:
+        """Put a call into the ledger that has no model. Raises NotReady."""
+        await self._ledger.room()
+        await Bill(self, call, None, None).end(error)
+
+    def note(self, row: LedgerRow) -> None:
+        """Have the journal know how far a call has come."""
+        self._ledger.seen(row)
+
+    async def settle(self, bill: Bill, row: LedgerRow) -> None:
+        """Book what a call came to, and give back what it held."""
+        transcript = None
+        if bill.recorder:
+            transcript = bill.recorder.result(row.id, row.started_ms, bill.call.body)
+        # No await between the two: whoever reads what was spent looks at both.
+        self._ledger.settle(row, transcript)
+        if bill.reservation is not None:
+            self._budgets.settle(bill.reservation, row)
+        if bill.admission is not None:
+            await self._limiter.settle(bill.admission, row.prompt_tokens + row.completion_tokens)
+
+
+class Bill:
+    """The account of one request to a model.
+
+    Attributes:
+        id: The gateway's own id of the call.
+        recorder: Keeps the answer, where the operator wants prompts and answers stored.
+    """
+
+    def __init__(
+        self, accounting: Accounting, call: Call, served: Served | None, recorder: Recorder | None
+    ) -> None:
+        self.id = uuid.uuid4().hex
+        self.call = call
+        self.recorder = recorder
+        self.admission: Admission | None = None
+        self.reservation: Reservation | None = None
+        self._accounting = accounting
+        self._served = served
+        self._clock = _Clock()
+        self._first_token_ms: int | None = None
+        self._completion_tokens = 0
+        self._noted = 0.0
+        self._settled = False
+
+    @property
+    def spent(self) -> int:
+        """What the key had spent in its budget period before this call, in nano-dollars."""
+        return self.reservation.spent if self.reservation else 0
+
+    def elapsed_ms(self) -> float:
+        return self._clock.elapsed_ms()
+
+    def most(self, served: Served) -> LedgerRow:
+        """The most that the call can come to: what is set aside, and booked if the process dies."""
+        model, prices = served.model, served.prices
+        limit = prices.max_output_tokens if prices else None
+        usage = Usage(
+            prompt_tokens=most_prompt_tokens(self.call),
+            completion_tokens=most_completion_tokens(self.call, model.params, limit),
+            tier=str(self.call.body.get("service_tier") or ""),
+            estimated=True,
+        )
+        cost = None
+        if prices:
+            cost = prices.worst(usage.prompt_tokens, usage.completion_tokens, usage.tier)
+        return self.row(usage, "interrupted", _GONE, "interrupted", cost)
+
+    def chunk(self, body: Mapping[str, Any]) -> None:
+        """Count a chunk of a stream, as far as its tokens are not reported."""
+        elapsed = self.elapsed_ms()
+        if self._first_token_ms is None:
+            self._first_token_ms = round(elapsed)
+        # Some providers send a token a chunk, others many.
+        self._completion_tokens += sum(likely_tokens(text) for text in _texts(body))
+        if self.recorder:
+            self.recorder.chunk(body)
+        if elapsed - self._noted >= _NOTE_SECONDS * 1000:
+            self._noted = elapsed
+            self._accounting.note(self.row(self._estimate(), "interrupted", _GONE, "interrupted"))
+
+    async def complete(
+        self, usage: Usage | None, body: Mapping[str, Any] | None = None
+    ) -> int | None:
+        """The provider has answered, with `body` unless it was a stream.
+
+        Returns the cost in nano-dollars, if a price is known.
+        """
+        if body is not None:
+            if self.recorder:
+                self.recorder.answer(body)
+            if usage is None:
+                self._completion_tokens = sum(likely_tokens(text) for text in _texts(body))
+        return await self._settle(usage or self._estimate(), "complete", 200)
+
+    async def cut(self, error: GatewayError) -> None:
+        """The provider broke off a stream; what came of it is counted."""
+        await self._settle(self._estimate(), "cut", 200, error.type)
+
+    async def cancel(self) -> None:
+        """The caller left; what came until then is counted, and the prompt."""
+        status = _GONE if self._first_token_ms is None else 200
+        await self._settle(self._estimate(), "cancelled", status, "cancelled")
+
+    async def end(self, error: BaseException) -> None:
+        """Nothing was answered because of this; it runs to its end if cancelled meanwhile."""
+        with anyio.CancelScope(shield=True):
+            if isinstance(error, UpstreamError):
+                await self._settle(_NOTHING, "failed", error.status, error.type)
+            elif isinstance(error, GatewayError):
+                await self._settle(_NOTHING, "refused", error.status, error.type)
+            elif isinstance(error, asyncio.CancelledError):
+                await self.cancel()
+            else:
+                await self._settle(_NOTHING, "failed", 500, type(error).__name__)
+        if isinstance(error, GatewayError):
+            error.headers.setdefault("x-litellm-call-id", self.id)
+
+    async def _settle(
+        self, usage: Usage, outcome: Outcome, status: int, error: str | None = None
+    ) -> int | None:
+        if self._settled:
+            return None
+        self._settled = True
+        row = self.row(usage, outcome, status, error)
+        await self._accounting.settle(self, row)
+        return row.cost
+
+    def _estimate(self) -> Usage:
+        return Usage(
+            prompt_tokens=likely_prompt_tokens(self.call),
+            completion_tokens=self._completion_tokens,
+            estimated=True,
+        )
+
+    def row(
+        self,
+        usage: Usage,
+        outcome: Outcome,
+        status: int,
+        error: str | None = None,
+        cost: int | None = None,
+    ) -> LedgerRow:
+        """The row of the call as it stands; `cost` where it does not follow from the usage."""
+        call, served = self.call, self._served
+        if not usage.total_tokens:
+            cost = 0
+        elif cost is None and served and served.prices:
+            cost = served.prices.cost(usage)
+        user = call.body.get("user")
+        return LedgerRow(
+            id=self.id,
+            request_id=call.request_id,
+            started_ms=self._clock.started_ms,
+            key_id=call.key.id,
+            team_id=call.key.team_id,
+            operation=call.operation.value,
+            model=call.model_name[:_LONGEST_TEXT],
+            served_model=served.model.name if served else None,
+            deployment_id=served.model.id if served else None,
+            provider=served.model.provider if served else None,
+            prompt_tokens=_bounded(usage.prompt_tokens),
+            completion_tokens=_bounded(usage.completion_tokens),
+            cached_tokens=_bounded(usage.cached_tokens),
+            cache_write_tokens=_bounded(usage.cache_write_tokens),
+            reasoning_tokens=_bounded(usage.reasoning_tokens),
+            estimated=usage.estimated,
+            cost=cost if cost is None else _bounded(cost),
+            latency_ms=round(self.elapsed_ms()),
+            first_token_ms=self._first_token_ms,
+            status=status,
+            error=error,
+            outcome=outcome,
+            stream=call.streams,
+            end_user=str(user)[:_LONGEST_TEXT] if user else None,
+            tags=tuple(dict.fromkeys((*call.key.tags, *call.tags))),
+        )
+
+
+def _bounded(number: int) -> int:
+    return max(0, min(number, _MOST_TOKENS))
+
+
+def _texts(body: Mapping[str, Any]) -> list[str]:
+    """What each choice of an answer, or of a chunk, says."""
+    return [_text(choice) for choice in body.get("choices", ())] or [""]
+
+
+def _text(choice: Mapping[str, Any]) -> str:
+    said = choice.get("delta") or choice.get("message") or choice
+    parts = [said.get("content"), said.get("reasoning_content"), said.get("text")]
+    for tool_call in said.get("tool_calls") or ():
+        function = tool_call.get("function") or {}
+        parts += [function.get("name"), function.get("arguments")]
+    return "".join(part for part in parts if isinstance(part, str))

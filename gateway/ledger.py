@@ -1,0 +1,219 @@
+"""The ledger of this process: every request's row, on its way to the database.
+
+A request is noted in a journal before the provider is called, and its row when it has ended; both
+are one append to a file. Rows wait in memory and are stored together. Whatever ends the process,
+its journal says what the database lacks: the next start, of this or another process, stores it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.errors import NotReady
+from gateway.journal import Journal, Line, Orphan, orphans
+from gateway.records import LedgerRow
+from gateway.store.ledger import LedgerStore, Transcript
+
+# Rows gather this long before they are stored; nobody waits for that.
+FLUSH_SECONDS = 0.2
+_BATCH = 500
+# What may wait for a database that is slow or gone. A row takes about 1 kB.
+MOST_WAITING = 10_000
+_PATIENCE_SECONDS = 5.0
+_RETRY_SECONDS = 1.0
+_LARGEST_JOURNAL = 8 * 1024 * 1024
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """Attributes:
+    stored: Held while rows go from `waiting` into the database, so that who holds it sees each
+        row in one of the two.
+    waiting: Rows that are not in the database yet.
+    """
+
+    def __init__(self, store: LedgerStore, database: Path, node: str) -> None:
+        """`node` names this process among those that share the database."""
+        self._store = store
+        self._stem = database.with_suffix("").name
+        self._directory = database.parent
+        self._node = node
+        self._journal: Journal | None = None
+        self._running: dict[str, LedgerRow] = {}
+        self._transcripts: dict[str, Transcript] = {}
+        self._room = asyncio.Condition()
+        self._wake = asyncio.Event()
+        self._ending = False
+        self._flushing: asyncio.Task[None] | None = None
+        self.stored = asyncio.Lock()
+        self.waiting: deque[LedgerRow] = deque()
+
+    async def start(self) -> None:
+        """Store what dead processes left behind, then begin.
+
+        Raises:
+            OSError: The journal cannot be made beside the database.
+        """
+        for orphan in orphans(self._directory, f"{self._stem}.ledger-*.jsonl"):
+            await self._take_over(orphan)
+        self._journal = Journal(self._directory / f"{self._stem}.ledger-{self._node}.jsonl")
+        self._flushing = asyncio.create_task(self._flush_until_end())
+
+    async def room(self) -> None:
+        """Wait until another request can be taken on.
+
+        Raises:
+            NotReady: The database has taken no rows for a while.
+        """
+        if len(self.waiting) >= MOST_WAITING:
+            await self._wait_for_room()
+
+    def open(self, row: LedgerRow) -> None:
+        """Note a request that is about to be sent: `row` is what is stored if all ends here.
+
+        Raises:
+            NotReady: The disk is full, or broken.
+        """
+        try:
+            self._open_journal.append(["open", row])
+        except OSError as error:
+            log.error("The ledger's journal cannot be written: %s", error)
+            raise NotReady("The gateway cannot note the request just now; try again") from None
+        self._running[row.id] = row
+
+    def seen(self, row: LedgerRow) -> None:
+        """Note how far a request has come: `row` replaces the one it was opened with."""
+        if row.id in self._running:
+            self._running[row.id] = row
+            self._append(["open", row])
+
+    def settle(self, row: LedgerRow, transcript: Transcript | None = None) -> None:
+        """Take the row of a request that has ended, opened or not."""
+        self._append(["row", row, transcript])
+        self._running.pop(row.id, None)
+        self.waiting.append(row)
+        if transcript is not None:
+            self._transcripts[row.id] = transcript
+        self._wake.set()
+
+    async def flush(self) -> None:
+        """Store what is waiting now. Raises what the database raises."""
+        while self.waiting:
+            async with self.stored:
+                batch = [self.waiting[i] for i in range(min(_BATCH, len(self.waiting)))]
+                kept = [self._transcripts[row.id] for row in batch if row.id in self._transcripts]
+                await self._store.write(batch, kept, self._node)
+                for row in batch:
+                    self.waiting.popleft()
+                    self._transcripts.pop(row.id, None)
+            async with self._room:
+                self._room.notify_all()
+        self._shorten()
+
+    async def aclose(self) -> None:
+        """Store everything and end. What cannot be stored stays in the journal."""
+        self._ending = True
+        self._wake.set()
+        if self._flushing is not None:
+            await self._flushing
+        if self._journal is not None:
+            if self.waiting:
+                log.error(
+                    "%d row(s) of the ledger could not be stored; %s has them for the next start",
+                    len(self.waiting),
+                    self._journal.path.name,
+                )
+            self._journal.close(keep=bool(self.waiting or self._running))
+
+    async def _take_over(self, orphan: Orphan) -> None:
+        try:
+            rows, transcripts = _left_behind(orphan)
+        except (TypeError, ValueError, KeyError):
+            # Another version's: not to be lost, and no reason not to start.
+            kept = orphan.set_aside()
+            log.exception("The journal of a gateway that ended cannot be read; kept as %s", kept)
+            return
+        for first in range(0, len(rows), _BATCH):
+            await self._store.write(rows[first : first + _BATCH], transcripts, self._node)
+        if rows:
+            log.warning(
+                "A gateway was killed: its journal has %d row(s), %d of a request that was running",
+                len(rows),
+                sum(row.outcome == "interrupted" for row in rows),
+            )
+        orphan.remove()
+
+    async def _flush_until_end(self) -> None:
+        failing = False
+        while not (self._ending and not self.waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            if not self._ending:
+                await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except Exception:
+                if not failing:
+                    log.exception("The ledger cannot be stored; its rows wait")
+                failing = True
+                if self._ending:
+                    return
+                self._wake.set()
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if failing:
+                    log.warning("The ledger can be stored again")
+                failing = False
+
+    async def _wait_for_room(self) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._room:
+                await self._room.wait_for(lambda: len(self.waiting) < MOST_WAITING)
+        except TimeoutError:
+            raise NotReady(
+                "The gateway's ledger is full, since its database takes no rows; try again later"
+            ) from None
+
+    def _append(self, line: Line) -> None:
+        try:
+            self._open_journal.append(line)
+        except OSError:
+            # The row is in memory and goes to the database all the same.
+            log.exception("The ledger's journal cannot be written")
+
+    def _shorten(self) -> None:
+        journal = self._open_journal
+        try:
+            if not self._running and not self.waiting:
+                journal.clear()
+            elif journal.size > _LARGEST_JOURNAL:
+                running: list[Line] = [["open", row] for row in self._running.values()]
+                ended = (["row", row, self._transcripts.get(row.id)] for row in self.waiting)
+                journal.replace([*running, *ended])
+        except OSError:
+            log.exception("The ledger's journal cannot be shortened")
+
+    @property
+    def _open_journal(self) -> Journal:
+        if self._journal is None:
+            raise NotReady("The gateway is not running")
+        return self._journal
+
+
+def _left_behind(orphan: Orphan) -> tuple[list[LedgerRow], list[Transcript]]:
+    """The rows that a journal holds; a request without an end was interrupted at its last line."""
+    rows: dict[str, LedgerRow] = {}
+    transcripts: list[Transcript] = []
+    for kind, values, *more in orphan.lines:
+        row = LedgerRow(**values | {"tags": tuple(values["tags"])})
+        if kind == "open":
+            row = replace(row, latency_ms=max(0, orphan.ended_ms - row.started_ms))
+        rows[row.id] = row
+        if more and more[0]:
+            transcripts.append(Transcript(**more[0]))
+    return list(rows.values()), transcripts
