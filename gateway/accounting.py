@@ -13,27 +13,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
-
 from gateway.budgets import Budgets, Reservation
 from gateway.errors import GatewayError, UpstreamError
 from gateway.ledger import Ledger
 from gateway.limits import Admission, Limiter
 from gateway.pricing import Prices
 from gateway.records import Call, LedgerRow, Model, Outcome, Team, Usage
+from gateway.store.ledger import Transcript
 from gateway.tokens import (
     likely_prompt_tokens,
     likely_tokens,
     most_completion_tokens,
     most_prompt_tokens,
 )
+from gateway.transcripts import Recorder
 
 # How often the journal notes how far a stream has come.
 _NOTE_SECONDS = 1.0
 # What the database holds; no provider means more.
 _MOST_TOKENS = 2**53
 _LONGEST_TEXT = 256
-Recorder = Any
 _NOTHING = Usage()
 # nginx's number for a client that closed its connection first.
 _GONE = 499
@@ -79,8 +78,9 @@ class Accounting:
         try:
             bill.admission = await self._limiter.admit(call.key, served.model.name)
             most = bill.most(served)
-            bill.reservation = await self._budgets.reserve(call.key, team, most.cost or 0)
+            bill.reservation = await self._budgets.reserve(call.key, team, most)
             self._ledger.open(most)
+            bill.opened = True
         except BaseException as error:
             await bill.end(error)
             raise
@@ -95,17 +95,18 @@ class Accounting:
         """Have the journal know how far a call has come."""
         self._ledger.seen(row)
 
-    async def settle(self, bill: Bill, row: LedgerRow) -> None:
+    async def settle(self, bill: Bill, row: LedgerRow, transcript: Transcript | None) -> None:
         """Book what a call came to, and give back what it held."""
-        transcript = None
-        if bill.recorder:
-            transcript = bill.recorder.result(row.id, row.started_ms, bill.call.body)
-        # No await between the two: whoever reads what was spent looks at both.
-        self._ledger.settle(row, transcript)
-        if bill.reservation is not None:
-            self._budgets.settle(bill.reservation, row)
-        if bill.admission is not None:
-            await self._limiter.settle(bill.admission, row.prompt_tokens + row.completion_tokens)
+        # No await before the last: whoever reads what was spent looks at both ledger and budgets,
+        # and a request that is cancelled once more is settled all the same.
+        try:
+            self._ledger.settle(row, transcript)
+        finally:
+            if bill.reservation is not None:
+                self._budgets.settle(bill.reservation, row)
+            if bill.admission is not None:
+                tokens = row.prompt_tokens + row.completion_tokens
+                await self._limiter.settle(bill.admission, tokens)
 
 
 class Bill:
@@ -114,6 +115,7 @@ class Bill:
     Attributes:
         id: The gateway's own id of the call.
         recorder: Keeps the answer, where the operator wants prompts and answers stored.
+        opened: Whether the provider may have been called.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Bill:
         self.recorder = recorder
         self.admission: Admission | None = None
         self.reservation: Reservation | None = None
+        self.opened = False
         self._accounting = accounting
         self._served = served
         self._clock = _Clock()
@@ -143,10 +146,11 @@ class Bill:
     def most(self, served: Served) -> LedgerRow:
         """The most that the call can come to: what is set aside, and booked if the process dies."""
         model, prices = served.model, served.prices
-        limit = prices.max_output_tokens if prices else None
+        readable = prices.max_input_tokens if prices else None
+        writable = prices.max_output_tokens if prices else None
         usage = Usage(
-            prompt_tokens=most_prompt_tokens(self.call),
-            completion_tokens=most_completion_tokens(self.call, model.params, limit),
+            prompt_tokens=most_prompt_tokens(self.call, readable),
+            completion_tokens=most_completion_tokens(self.call, model.params, writable),
             tier=str(self.call.body.get("service_tier") or ""),
             estimated=True,
         )
@@ -182,28 +186,26 @@ class Bill:
                 self._completion_tokens = sum(likely_tokens(text) for text in _texts(body))
         return await self._settle(usage or self._estimate(), "complete", 200)
 
-    async def cut(self, error: GatewayError) -> None:
-        """The provider broke off a stream; what came of it is counted."""
-        await self._settle(self._estimate(), "cut", 200, error.type)
+    async def cut(self, error: Exception) -> None:
+        """The provider, or a fault here, broke off a stream; what came of it is counted."""
+        await self._settle(self._estimate(), "cut", 200, _kind(error))
 
     async def cancel(self) -> None:
-        """The caller left; what came until then is counted, and the prompt."""
+        """The caller left; what came until then is counted, and the prompt if it was sent."""
         status = _GONE if self._first_token_ms is None else 200
-        await self._settle(self._estimate(), "cancelled", status, "cancelled")
+        usage = self._estimate() if self.opened else _NOTHING
+        await self._settle(usage, "cancelled", status, "cancelled")
 
     async def end(self, error: BaseException) -> None:
-        """Nothing was answered because of this; it runs to its end if cancelled meanwhile."""
-        with anyio.CancelScope(shield=True):
-            if isinstance(error, UpstreamError):
-                await self._settle(_NOTHING, "failed", error.status, error.type)
-            elif isinstance(error, GatewayError):
-                await self._settle(_NOTHING, "refused", error.status, error.type)
-            elif isinstance(error, asyncio.CancelledError):
-                await self.cancel()
-            else:
-                await self._settle(_NOTHING, "failed", 500, type(error).__name__)
-        if isinstance(error, GatewayError):
+        """Nothing was answered because of this."""
+        if isinstance(error, asyncio.CancelledError):
+            await self.cancel()
+        elif isinstance(error, GatewayError):
             error.headers.setdefault("x-litellm-call-id", self.id)
+            outcome: Outcome = "failed" if isinstance(error, UpstreamError) else "refused"
+            await self._settle(_NOTHING, outcome, error.status, _kind(error))
+        else:
+            await self._settle(_NOTHING, "failed", GatewayError.status, _kind(error))
 
     async def _settle(
         self, usage: Usage, outcome: Outcome, status: int, error: str | None = None
@@ -212,7 +214,16 @@ class Bill:
             return None
         self._settled = True
         row = self.row(usage, outcome, status, error)
-        await self._accounting.settle(self, row)
+        transcript = None
+        try:
+            if self.recorder:
+                # In a thread, since a text can be made to take long.
+                transcript = await asyncio.to_thread(
+                    self.recorder.result, row.id, row.started_ms, self.call.body
+                )
+        finally:
+            # Also where the request is cancelled meanwhile, which costs the transcript alone.
+            await self._accounting.settle(self, row, transcript)
         return row.cost
 
     def _estimate(self) -> Usage:
@@ -244,7 +255,7 @@ class Bill:
             key_id=call.key.id,
             team_id=call.key.team_id,
             operation=call.operation.value,
-            model=call.model_name[:_LONGEST_TEXT],
+            model=_short(call.model_name),
             served_model=served.model.name if served else None,
             deployment_id=served.model.id if served else None,
             provider=served.model.provider if served else None,
@@ -258,16 +269,25 @@ class Bill:
             latency_ms=round(self.elapsed_ms()),
             first_token_ms=self._first_token_ms,
             status=status,
-            error=error,
+            error=_short(error) if error else None,
             outcome=outcome,
             stream=call.streams,
-            end_user=str(user)[:_LONGEST_TEXT] if user else None,
+            end_user=_short(str(user)) if user else None,
             tags=tuple(dict.fromkeys((*call.key.tags, *call.tags))),
         )
 
 
 def _bounded(number: int) -> int:
     return max(0, min(number, _MOST_TOKENS))
+
+
+def _short(text: str) -> str:
+    # A provider's JSON may hold half of a surrogate pair, which neither journal nor database takes.
+    return text[:_LONGEST_TEXT].encode(errors="replace").decode()
+
+
+def _kind(error: BaseException) -> str:
+    return error.type if isinstance(error, GatewayError) else type(error).__name__
 
 
 def _texts(body: Mapping[str, Any]) -> list[str]:

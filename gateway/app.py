@@ -16,9 +16,14 @@ from starlette.routing import BaseRoute, Route
 from gateway.accounting import Accounting
 from gateway.budgets import Budgets
 from gateway.config.seed import ensure_admin_key
-from gateway.http import audit, keys, models, openai, teams
+from gateway.http import audit, keys, models, openai, teams, transcripts, usage
+from gateway.http import settings as settings_routes
+from gateway.http.litellm import calculate as litellm_calculate
 from gateway.http.litellm import health as litellm_health
+from gateway.http.litellm import keys as litellm_keys
 from gateway.http.litellm import models as litellm_models
+from gateway.http.litellm import spend as litellm_spend
+from gateway.http.litellm import teams as litellm_teams
 from gateway.http.middleware import Boundary, unrouted
 from gateway.http.requests import Services
 from gateway.ledger import Ledger
@@ -26,6 +31,7 @@ from gateway.limits import Limiter
 from gateway.pipeline import Pipeline
 from gateway.records import Operation
 from gateway.registry import Registry
+from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.upstream.litellm_lane import LitellmLane
@@ -72,12 +78,23 @@ def _routes() -> Iterator[BaseRoute]:
     yield Route(f"{API}/teams/{{id}}/block", teams.block_team, methods=["POST"])
     yield Route(f"{API}/teams/{{id}}/unblock", teams.unblock_team, methods=["POST"])
     yield Route(f"{API}/audit", audit.list_changes, methods=["GET"])
+    yield Route(f"{API}/usage", usage.report, methods=["GET"])
+    yield Route(f"{API}/usage/requests", usage.list_requests, methods=["GET"])
+    yield Route(f"{API}/usage/requests/{{id}}", usage.get_request, methods=["GET"])
+    one_transcript = f"{API}/usage/requests/{{id}}/transcript"
+    yield Route(one_transcript, transcripts.get_transcript, methods=["GET"])
+    yield Route(f"{API}/settings", settings_routes.get_settings, methods=["GET"])
+    yield Route(f"{API}/settings", settings_routes.patch_settings, methods=["PATCH"])
     for prefix in CALL_PREFIXES:
         for operation in Operation:
             yield Route(prefix + operation, openai.call(operation), methods=["POST"])
         yield Route(f"{prefix}/models", openai.list_models, methods=["GET"])
         yield Route(f"{prefix}/models/{{name:path}}", openai.get_model, methods=["GET"])
+    yield from litellm_keys.ROUTES
     yield from litellm_models.ROUTES
+    yield from litellm_teams.ROUTES
+    yield from litellm_spend.ROUTES
+    yield from litellm_calculate.ROUTES
     yield from litellm_health.ROUTES
 
 
@@ -97,8 +114,12 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         await ledger.start()
         budgets = Budgets(store.ledger, ledger, node)
         pipeline = Pipeline(registry, Accounting(Limiter(), budgets, ledger), lane)
-        app.state.services = Services(settings, store, registry, lane, pipeline)
-        running = [asyncio.create_task(registry.watch()), asyncio.create_task(budgets.watch())]
+        app.state.services = Services(settings, store, registry, lane, ledger, budgets, pipeline)
+        retention = Retention(store, registry)
+        running = [
+            asyncio.create_task(work)
+            for work in (registry.watch(), budgets.watch(), retention.run())
+        ]
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from gateway.errors import AdminRequired, NotAuthenticated
 from gateway.records import Key
 from gateway.registry import Registry
-from gateway.vault import KEY_PREFIX, hash_key
+from gateway.vault import KEY_PREFIX, hash_key, hint
 
 # In the order in which LiteLLM looks; all but Authorization carry the bare key.
 _HEADERS = (
@@ -33,7 +33,7 @@ def authenticate(registry: Registry, headers: Mapping[str, str]) -> Key:
         NotAuthenticated: There is none; the message says what was wrong with it.
     """
     now = time.time()
-    secret = _credential(headers)
+    secret = credential(headers)
     secret_hash = hash_key(secret)
     key = registry.key(secret_hash)
     # The look-up is by hash, so its time tells nothing of a secret; the comparison makes sure.
@@ -48,7 +48,7 @@ def authenticate(registry: Registry, headers: Mapping[str, str]) -> Key:
             type="token_not_found_in_db",
             param="key",
         )
-    _check_live(key, registry, now)
+    _check_live(key, secret, registry, now)
     return key
 
 
@@ -70,7 +70,7 @@ def _belongs(key: Key, secret_hash: str, now: float) -> bool:
     )
 
 
-def _check_live(key: Key, registry: Registry, now: float) -> None:
+def _check_live(key: Key, secret: str, registry: Registry, now: float) -> None:
     match key.state(now):
         case "revoked":
             raise NotAuthenticated("Authentication Error, This key has been revoked.", param="key")
@@ -80,24 +80,23 @@ def _check_live(key: Key, registry: Registry, now: float) -> None:
                 f"Authentication Error - Expired Key. Key Expiry time {ended} and current time "
                 f"{datetime.fromtimestamp(int(now), UTC)}",
                 type="expired_key",
-                param=key.hint.replace("…", "..."),
+                param=hint(secret).replace("…", "..."),
             )
         case "blocked":
             raise NotAuthenticated(
                 "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an "
-                "admin.",
-                param="key",
+                "admin."
             )
     team = registry.teams.get(key.team_id) if key.team_id else None
     if team is not None and team.blocked:
         raise NotAuthenticated(
             f"Authentication Error, Team={team.id} is blocked. Update via `/team/unblock` if "
-            "you're an admin.",
-            param="team_id",
+            "you're an admin."
         )
 
 
-def _credential(headers: Mapping[str, str]) -> str:
+def credential(headers: Mapping[str, str]) -> str:
+    """The secret that the headers carry. Raises NotAuthenticated where they carry none."""
     for name in _HEADERS:
         value = headers.get(name, "").strip()
         scheme, _, rest = value.partition(" ")

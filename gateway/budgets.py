@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.errors import BudgetExceeded, RateLimited
 from gateway.ledger import Ledger
 from gateway.money import dollars
-from gateway.periods import period_start
 from gateway.records import Key, LedgerRow, Team
-from gateway.store.ledger import LedgerStore
+from gateway.store.ledger import LedgerStore, current_period
 
 FOLLOW_SECONDS = 0.5
 _PAGE = 1000
@@ -37,21 +36,19 @@ class _Account:
     spent: int
     position: int
     """Rows of other processes up to this position are in `spent`."""
-    reserved: int = 0
+    reserved: int
     warned: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reservation:
     """Money set aside for a running call."""
 
     amount: int
-    accounts: list[tuple[_Account, Owner]]
-
-    @property
-    def spent(self) -> int:
-        """What the key has spent in its period, in nano-dollars, without running calls."""
-        return self.accounts[0][0].spent
+    started_ms: int
+    owners: tuple[Owner, ...]
+    spent: int
+    """What the key had spent in its period, in nano-dollars, without running calls."""
 
 
 class Budgets:
@@ -62,52 +59,65 @@ class Budgets:
         self._ledger = ledger
         self._node = node
         self._accounts: dict[str, _Account] = {}
+        self._running: set[Reservation] = set()
         self._loading = asyncio.Lock()
-        self._position = 0
+        # The rows of other processes up to here have been looked at; None before any account.
+        self._position: int | None = None
 
-    async def reserve(self, key: Key, team: Team | None, amount: int) -> Reservation:
-        """Set aside the most that a call can cost.
+    async def reserve(self, key: Key, team: Team | None, most: LedgerRow) -> Reservation:
+        """Set aside the most that a call can cost; `most` is its row in that case.
 
         Raises:
             BudgetExceeded: The key's or its team's budget is spent.
             RateLimited: The rest of it is reserved by calls that are running.
         """
-        owners: list[Owner] = [key, *([team] if team else [])]
-        now = int(time.time())
-        accounts = [(await self._account(owner, now), owner) for owner in owners]
+        owners: tuple[Owner, ...] = (key, team) if team else (key,)
+        accounts = await self._current(owners, most.started_ms // 1000)
         # No await from here on: nobody else reserves between the check and the reservation.
-        for account, owner in accounts:
+        for account, owner in zip(accounts, owners, strict=True):
             _check(account, owner)
-        for account, _ in accounts:
-            account.reserved += amount
-        return Reservation(amount, accounts)
+        made = Reservation(most.cost or 0, most.started_ms, owners, accounts[0].spent)
+        self._running.add(made)
+        for account in accounts:
+            account.reserved += made.amount
+        return made
 
     def settle(self, reservation: Reservation, row: LedgerRow) -> None:
         """Replace what was set aside by what the call has cost."""
-        for account, owner in reservation.accounts:
-            account.reserved -= reservation.amount
+        self._running.remove(reservation)
+        for owner in reservation.owners:
+            account = self._accounts[owner.id]
             # Another period may have begun, in which the call does not count.
-            current = self._accounts.get(owner.id)
-            if current is not None and _counts(row, current.since):
-                current.spent += row.cost or 0
-                _warn(current, owner)
+            if _counts(reservation.started_ms, account.since):
+                account.reserved -= reservation.amount
+                account.spent += row.cost or 0
+                _warn(account, owner)
 
     async def spent(self, owner: Owner) -> int:
         """What the owner has spent in its period until now, in nano-dollars."""
-        return (await self._account(owner, int(time.time()))).spent
+        return (await self._current((owner,), int(time.time())))[0].spent
 
     async def watch(self) -> None:
         """Add what other processes spend, until cancelled."""
-        self._position = await self._store.last_position()
+        failing = False
         while True:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
                 await self._follow()
             except Exception:
-                log.exception("Cannot read what other processes spent")
+                if not failing:
+                    log.exception("Cannot read what other processes spent")
+                failing = True
+            else:
+                if failing:
+                    log.warning("What other processes spent can be read again")
+                failing = False
 
     async def _follow(self) -> None:
-        while page := await self._store.after(self._position, _PAGE, not_of=self._node):
+        while self._position is not None:
+            page = await self._store.after(self._position, _PAGE, not_of=self._node)
+            if not page:
+                break
             for position, row in page:
                 self._add(position, row)
             self._position = page[-1][0]
@@ -115,40 +125,46 @@ class Budgets:
     def _add(self, position: int, row: LedgerRow) -> None:
         for owner_id in (row.key_id, row.team_id):
             account = self._accounts.get(owner_id or "")
-            if account and position > account.position and _counts(row, account.since):
+            if account and position > account.position and _counts(row.started_ms, account.since):
                 account.spent += row.cost or 0
 
-    async def _account(self, owner: Owner, now: int) -> _Account:
-        duration = owner.budget_duration
-        since = period_start(duration, owner.created_at, now) if duration else None
-        account = self._accounts.get(owner.id)
-        if account is not None and account.since == since:
-            return account
-        async with self._loading:
-            account = self._accounts.get(owner.id)
-            if account is None or account.since != since:
-                account = self._accounts[owner.id] = await self._load(owner, since)
-        return account
+    async def _current(self, owners: Sequence[Owner], now: int) -> list[_Account]:
+        """The accounts of the period that `now` is in; only who has `_loading` replaces any."""
+        if not all(self._is_current(owner, now) for owner in owners):
+            async with self._loading:
+                for owner in owners:
+                    if not self._is_current(owner, now):
+                        await self._load(owner, current_period(owner, now))
+        return [self._accounts[owner.id] for owner in owners]
 
-    async def _load(self, owner: Owner, since: int | None) -> _Account:
+    def _is_current(self, owner: Owner, now: int) -> bool:
+        account = self._accounts.get(owner.id)
+        return account is not None and account.since == current_period(owner, now)
+
+    async def _load(self, owner: Owner, since: int | None) -> None:
         kind = "key" if isinstance(owner, Key) else "team"
         async with self._ledger.stored:
             spent, position = await self._store.spent(kind, owner.id, since)
-            # No await between: a row that is settled meanwhile would be in neither.
-            own = _of(self._ledger.waiting, owner)
-            return _Account(
+            # No await from here on: a row that is settled meanwhile would be in neither.
+            own = [row for row in self._ledger.waiting if owner.id in (row.key_id, row.team_id)]
+            self._accounts[owner.id] = _Account(
                 since,
-                spent + sum(row.cost or 0 for row in own if _counts(row, since)),
+                spent + sum(row.cost or 0 for row in own if _counts(row.started_ms, since)),
                 position,
+                # The period may be another because the operator changed its length.
+                sum(
+                    running.amount
+                    for running in self._running
+                    if _counts(running.started_ms, since)
+                    and any(each.id == owner.id for each in running.owners)
+                ),
             )
+            if self._position is None:
+                self._position = position
 
 
-def _of(rows: Iterable[LedgerRow], owner: Owner) -> list[LedgerRow]:
-    return [row for row in rows if owner.id in (row.key_id, row.team_id)]
-
-
-def _counts(row: LedgerRow, since: int | None) -> bool:
-    return since is None or row.started_ms >= since * 1000
+def _counts(started_ms: int, since: int | None) -> bool:
+    return since is None or started_ms >= since * 1000
 
 
 def _check(account: _Account, owner: Owner) -> None:

@@ -1,4 +1,4 @@
-"""What an admin sees of models and keys, over HTTP and in the CLI. Never a secret."""
+"""What an admin sees of models, keys and teams, over HTTP and in the CLI. Never a secret."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.money import dollars
+from gateway.periods import period_end
 from gateway.records import Key, Model, Team
 from gateway.vault import is_reference
 
@@ -41,6 +42,7 @@ def key_view(key: Key) -> dict[str, Any]:
         "label": key.label,
         "hint": key.hint,
         "state": key.state(time.time()),
+        "blocked": key.blocked,
         "team_id": key.team_id,
         "user_id": key.user_id,
         "models": list(key.models),
@@ -72,6 +74,17 @@ def team_view(team: Team) -> dict[str, Any]:
         "metadata": dict(team.metadata),
         "created_at": timestamp(team.created_at),
         "updated_at": timestamp(team.updated_at),
+    }
+
+
+def spending(owner: Key | Team, spent: int, now: int) -> dict[str, Any]:
+    """What an owner has spent in its budget period, to add to its view; `spent` in nano-dollars."""
+    duration = owner.budget_duration
+    return {
+        "spend": dollars(spent),
+        "budget_reset_at": (
+            timestamp(period_end(duration, owner.created_at, now)) if duration else None
+        ),
     }
 
 

@@ -8,11 +8,13 @@
     ├── ModelDenied            403  a model that the key may not call
     ├── NotFound               404
     ├── MethodNotAllowed       405
+    ├── TooSlow                408  a body that does not go on coming
     ├── Conflict               409
     ├── BodyTooLarge           413
     ├── InvalidField           422  the body of a management request
     ├── BudgetExceeded         422
     ├── RateLimited            429
+    ├── HeadTooLarge           431  the request's line and headers
     ├── UpstreamError          the provider's own status
     ├── Misconfigured          500  a registered model that cannot work
     └── NotReady               503  still starting
@@ -129,6 +131,11 @@ class MethodNotAllowed(GatewayError):
     type = "invalid_request_error"
 
 
+class TooSlow(GatewayError):
+    status = 408
+    type = "timeout_error"
+
+
 class Conflict(GatewayError):
     status = 409
     type = "conflict_error"
@@ -156,6 +163,11 @@ class BudgetExceeded(GatewayError):
 class RateLimited(GatewayError):
     status = 429
     type = "throttling_error"
+
+
+class HeadTooLarge(GatewayError):
+    status = 431
+    type = "invalid_request_error"
 
 
 class UpstreamError(GatewayError):

@@ -7,6 +7,7 @@ A living journal is locked; one that can be locked by another process belonged t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterable, Iterator
@@ -17,9 +18,11 @@ from typing import Any
 import orjson
 
 _DRAFT = ".draft"
+# Of every line, which is a list that begins with its kind.
+_BEGINNING = b'["'
 
 Line = list[Any]
-"""Anything that orjson writes; when read again, plain JSON."""
+"""Its kind, and anything that orjson writes; when read again, plain JSON."""
 
 
 class Journal:
@@ -30,34 +33,42 @@ class Journal:
         self.path = path
         self.size = 0
         self._file: int | None = None
+        self._torn = False
         self.replace([])
 
     def append(self, line: Line) -> None:
-        """Raises OSError; a part of the line may then be there, which `read` leaves out."""
-        self._write(orjson.dumps(line) + b"\n")
+        """Raises OSError; a part of the line may then be there, which is not read."""
+        # What was written in part must not spoil what comes after it.
+        data = b"\n" * self._torn + orjson.dumps(line) + b"\n"
+        self._torn = True
+        _write(self._file, data)
+        self._torn = False
+        self.size += len(data)
 
     def replace(self, lines: Iterable[Line]) -> None:
         """Have these lines and no others, whatever happens meanwhile. Raises OSError."""
+        data = b"".join(orjson.dumps(line) + b"\n" for line in lines)
         # Under a name that nobody looks for, until it is locked and whole.
         draft = self.path.with_suffix(_DRAFT)
-        old, self._file = self._file, _locked(draft, os.O_CREAT)
-        self.size = 0
+        file = _locked(draft, os.O_CREAT | os.O_TRUNC)
         try:
-            self._write(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+            _write(file, data)
             draft.replace(self.path)
         except OSError:
-            draft.unlink(missing_ok=True)
-            self._file, old = old, self._file
+            if file is not None:
+                os.close(file)
+                draft.unlink(missing_ok=True)
             raise
-        finally:
-            if old is not None:
-                os.close(old)
+        old, self._file = self._file, file
+        self.size, self._torn = len(data), False
+        if old is not None:
+            os.close(old)
 
     def clear(self) -> None:
-        """Have no lines."""
-        if self.size and self._file is not None:
+        """Have no lines. Raises OSError."""
+        if self._file is not None and (self.size or self._torn):
             os.ftruncate(self._file, 0)
-            self.size = 0
+            self.size, self._torn = 0, False
 
     def close(self, keep: bool) -> None:
         """End; the file stays only if there is something in it that is to be kept."""
@@ -67,23 +78,18 @@ class Journal:
             os.close(self._file)
             self._file = None
 
-    def _write(self, data: bytes) -> None:
-        assert self._file is not None, "the journal is closed"  # noqa: S101
-        left = memoryview(data)
-        while left:
-            written = os.write(self._file, left)
-            self.size += written
-            left = left[written:]
-
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
     """The journal of a process that died, locked as long as it is looked at."""
 
     path: Path
-    lines: list[Line]
     ended_ms: int
     """When it was last written to."""
+
+    def lines(self) -> list[Line]:
+        """What was appended, but for what was cut off. Raises ValueError if it is no journal."""
+        return list(_read(self.path))
 
     def remove(self) -> None:
         self.path.unlink()
@@ -101,19 +107,32 @@ def orphans(directory: Path, pattern: str) -> Iterator[Orphan]:
             continue
         path.with_suffix(_DRAFT).unlink(missing_ok=True)
         try:
-            yield Orphan(path, list(_read(path)), os.fstat(file).st_mtime_ns // 1_000_000)
+            yield Orphan(path, os.fstat(file).st_mtime_ns // 1_000_000)
         finally:
             os.close(file)
 
 
 def _read(path: Path) -> Iterator[Line]:
-    for line in path.read_bytes().split(b"\n"):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         try:
             found = orjson.loads(line)
         except orjson.JSONDecodeError:
-            continue  # cut off in the middle, or the empty end
-        if isinstance(found, list):
-            yield found
+            # Cut off by a full disk or a failure of power, which can leave zeros; or the empty end.
+            if line.startswith(_BEGINNING) or _BEGINNING.startswith(line.strip(b"\0")):
+                continue
+            found = None
+        if not isinstance(found, list):
+            raise ValueError(f"line {number} is none of a journal's")
+        yield found
+
+
+def _write(file: int | None, data: bytes) -> None:
+    """Write all of it. Raises OSError."""
+    if file is None:
+        raise OSError(errno.EBADF, "The journal is not open")
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
 
 
 def _locked(path: Path, flags: int) -> int | None:

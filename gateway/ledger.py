@@ -8,14 +8,18 @@ its journal says what the database lacks: the next start, of this or another pro
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import glob
 import logging
 from collections import deque
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from gateway.errors import NotReady
 from gateway.journal import Journal, Line, Orphan, orphans
 from gateway.records import LedgerRow
+from gateway.store.database import uncancelled
 from gateway.store.ledger import LedgerStore, Transcript
 
 # Rows gather this long before they are stored; nobody waits for that.
@@ -48,6 +52,8 @@ class Ledger:
         self._transcripts: dict[str, Transcript] = {}
         self._room = asyncio.Condition()
         self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._ending = False
         self._flushing: asyncio.Task[None] | None = None
         self.stored = asyncio.Lock()
@@ -59,7 +65,7 @@ class Ledger:
         Raises:
             OSError: The journal cannot be made beside the database.
         """
-        for orphan in orphans(self._directory, f"{self._stem}.ledger-*.jsonl"):
+        for orphan in orphans(self._directory, f"{glob.escape(self._stem)}.ledger-*.jsonl"):
             await self._take_over(orphan)
         self._journal = Journal(self._directory / f"{self._stem}.ledger-{self._node}.jsonl")
         self._flushing = asyncio.create_task(self._flush_until_end())
@@ -85,6 +91,7 @@ class Ledger:
             log.error("The ledger's journal cannot be written: %s", error)
             raise NotReady("The gateway cannot note the request just now; try again") from None
         self._running[row.id] = row
+        self._idle.clear()
 
     def seen(self, row: LedgerRow) -> None:
         """Note how far a request has come: `row` replaces the one it was opened with."""
@@ -96,6 +103,8 @@ class Ledger:
         """Take the row of a request that has ended, opened or not."""
         self._append(["row", row, transcript])
         self._running.pop(row.id, None)
+        if not self._running:
+            self._idle.set()
         self.waiting.append(row)
         if transcript is not None:
             self._transcripts[row.id] = transcript
@@ -104,31 +113,42 @@ class Ledger:
     async def flush(self) -> None:
         """Store what is waiting now. Raises what the database raises."""
         while self.waiting:
-            async with self.stored:
-                batch = [self.waiting[i] for i in range(min(_BATCH, len(self.waiting)))]
-                kept = [self._transcripts[row.id] for row in batch if row.id in self._transcripts]
-                await self._store.write(batch, kept, self._node)
-                for row in batch:
-                    self.waiting.popleft()
-                    self._transcripts.pop(row.id, None)
+            await self._store_batch()
             async with self._room:
                 self._room.notify_all()
         self._shorten()
 
+    @uncancelled
+    async def _store_batch(self) -> None:
+        async with self.stored:
+            batch = list(islice(self.waiting, _BATCH))
+            kept = [self._transcripts[row.id] for row in batch if row.id in self._transcripts]
+            await self._store.write(batch, kept, self._node)
+            for row in batch:
+                self.waiting.popleft()
+                self._transcripts.pop(row.id, None)
+
     async def aclose(self) -> None:
-        """Store everything and end. What cannot be stored stays in the journal."""
+        """Store everything and end. What cannot be stored stays in the journal.
+
+        Requests that were cancelled a moment ago are waited for.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._idle.wait()
         self._ending = True
         self._wake.set()
         if self._flushing is not None:
             await self._flushing
         if self._journal is not None:
-            if self.waiting:
+            left = len(self.waiting) + len(self._running)
+            if left:
                 log.error(
                     "%d row(s) of the ledger could not be stored; %s has them for the next start",
-                    len(self.waiting),
+                    left,
                     self._journal.path.name,
                 )
-            self._journal.close(keep=bool(self.waiting or self._running))
+            self._journal.close(keep=left > 0)
 
     async def _take_over(self, orphan: Orphan) -> None:
         try:
@@ -209,7 +229,7 @@ def _left_behind(orphan: Orphan) -> tuple[list[LedgerRow], list[Transcript]]:
     """The rows that a journal holds; a request without an end was interrupted at its last line."""
     rows: dict[str, LedgerRow] = {}
     transcripts: list[Transcript] = []
-    for kind, values, *more in orphan.lines:
+    for kind, values, *more in orphan.lines():
         row = LedgerRow(**values | {"tags": tuple(values["tags"])})
         if kind == "open":
             row = replace(row, latency_ms=max(0, orphan.ended_ms - row.started_ms))

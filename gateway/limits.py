@@ -63,13 +63,16 @@ class Limiter:
             left = limit.most - used - (limit.unit == "requests")
             headers |= _headers(limit, left)
         self._enter(key)
-        for limit in limits:
-            if limit.unit == "requests":
-                used = await self._counts.incr(limit.counter, _WINDOW_SECONDS)
-                # Others may have come in since the first look.
-                if used > limit.most:
-                    self._leave(key)
-                    raise await self._limited(key, limit)
+        try:
+            for limit in limits:
+                if limit.unit == "requests":
+                    used = await self._counts.incr(limit.counter, _WINDOW_SECONDS)
+                    # Others may have come in since the first look.
+                    if used > limit.most:
+                        raise await self._limited(key, limit)
+        except BaseException:
+            self._leave(key)
+            raise
         return Admission(key, model_name, headers)
 
     async def settle(self, admission: Admission, tokens: int) -> None:

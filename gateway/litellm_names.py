@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 TOP_LEVEL = frozenset(
     """
@@ -192,10 +193,10 @@ UNSUPPORTED_PARAMS = frozenset(
     complexity_router_config complexity_router_default_model configurable_clientside_auth_params
     context_window_fallback_dict cooldown_time default_api_key_rpm_limit
     default_api_key_tpm_limit embedding_model fallbacks gcs_bucket_name guardrails index_name
-    input_cost_per_token itpm keepalive_seconds litellm_credential_name litellm_trace_id
+    itpm keepalive_seconds litellm_credential_name litellm_trace_id
     max_budget max_fallbacks max_file_size_mb max_parallel_requests milvus_db_name
     milvus_partition_names milvus_text_field model_info num_retries order otpm
-    output_cost_per_token prompt_id prompt_variables prompt_version provider_affinity_header
+    prompt_id prompt_variables prompt_version provider_affinity_header
     quality_router_config quality_router_default_model request_timeout retry_policy rpm
     silent_model stream_timeout_by_service_tier tag_regex tags timeout_by_service_tier tpm
     use_in_pass_through use_litellm_proxy valkey_embedding_field valkey_host valkey_password
@@ -210,13 +211,42 @@ PER_CALL = frozenset({"input", "messages", "mock_response", "prompt", "stream", 
 # Of `model_info`: what LiteLLM acts on and the gateway does not. Anything else is a description.
 _ACTED_ON_INFO = frozenset(
     """
-    access_groups access_windows allow_fail_open base_model blocked
+    access_groups access_windows allow_fail_open blocked
     disable_background_health_check discoverable enable_tag_filtering internal_router_model
-    max_cost_per_ptu_per_hour max_ptu_count off_peak_pricing rpm supported_environments team_id
-    team_public_model_name tier tiered_pricing tpm
+    max_cost_per_ptu_per_hour max_ptu_count rpm supported_environments team_id
+    team_public_model_name tier tpm
     """.split()
 )
-_PRICE = re.compile(r"(^|_)costs?(_|$)|^tiered_pricing$")
+
+TOKEN_PRICES = frozenset(
+    """
+    cache_creation_input_token_cost cache_creation_input_token_cost_above_1hr
+    cache_read_input_token_cost input_cost_per_audio_token input_cost_per_image_token
+    input_cost_per_token output_cost_per_audio_token output_cost_per_image_token
+    output_cost_per_reasoning_token output_cost_per_token
+    """.split()
+)
+"""Prices of a token, in dollars. Each has variants: `…_above_200k_tokens` for long prompts,
+`…_flex` for a service tier, and both, `…_above_200k_tokens_flex`."""
+
+OTHER_PRICES = frozenset(
+    """
+    input_cost_per_request input_cost_per_token_cache_hit search_context_cost_per_query
+    tiered_pricing
+    """.split()
+)
+"""Further prices that a model can be given."""
+
+TIERS = ("balanced", "batches", "flex", "priority", "ultrafast")
+"""Service tiers for which LiteLLM's price table has prices of their own."""
+
+PRICE_NAME = re.compile(
+    rf"(?P<kind>{'|'.join(sorted(TOKEN_PRICES, key=len, reverse=True))})"
+    rf"(?:_above_(?P<above>\d+)(?P<k>k?)_tokens)?(?:_(?P<tier>{'|'.join(TIERS)}))?"
+)
+"""The name of a token's price in all its variants."""
+
+_LIKE_A_PRICE = re.compile(r"(^|_)costs?(_|$)|^(tiered|off_peak)_pricing$|_uplift_multiplier")
 
 ENTRY = frozenset({"blocked", "rpm", "tpm"})
 """What LiteLLM takes beside `litellm_params` in an entry of `model_list`."""
@@ -243,7 +273,6 @@ SO_BY_DESIGN: dict[str, dict[str, object]] = {
         "background_health_checks": False,
         "infer_model_from_keys": False,
         "store_model_in_db": True,
-        "store_prompts_in_spend_logs": False,
     },
 }
 """Settings that the gateway cannot change, with the value that says what it does anyway."""
@@ -258,14 +287,29 @@ WAYS_OUT = {
 """How to have what is not supported in the file all the same, where there is a way."""
 
 
+@lru_cache(4096)
+def is_price(name: str) -> bool:
+    """Whether this is a price that the gateway reckons with.
+
+    >>> is_price("input_cost_per_token_above_200k_tokens"), is_price("input_cost_per_second")
+    (True, False)
+    """
+    return name in OTHER_PRICES or PRICE_NAME.fullmatch(name) is not None
+
+
+def is_unsupported_price(name: str) -> bool:
+    """Whether LiteLLM takes this for a price, and the gateway cannot reckon with it."""
+    return bool(_LIKE_A_PRICE.search(name)) and not is_price(name)
+
+
 def is_unsupported_param(name: str) -> bool:
     """Whether LiteLLM takes this in `litellm_params` and the gateway does not."""
-    return name in UNSUPPORTED_PARAMS or bool(_PRICE.search(name))
+    return name in UNSUPPORTED_PARAMS or is_unsupported_price(name)
 
 
 def is_unsupported_info(name: str) -> bool:
     """Whether this, in `model_info`, has an effect in LiteLLM that it does not have here."""
-    return name.lower() in _ACTED_ON_INFO or bool(_PRICE.search(name.lower()))
+    return name.lower() in _ACTED_ON_INFO or is_unsupported_price(name.lower())
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -25,3 +25,14 @@ def dollars(nano: int) -> float:
     0.1
     """
     return nano / NANO
+
+
+def in_digits(nano: int) -> str:
+    """The dollars in digits alone, for people.
+
+    >>> in_digits(20_000_000_000), in_digits(1500)
+    ('20', '0.0000015')
+    """
+    whole, rest = divmod(abs(nano), NANO)
+    digits = f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+    return f"-{digits}" if nano < 0 else digits

@@ -53,8 +53,7 @@ def period_start(duration: str, made_at: int, now: int) -> int:
     number, unit = _normal(duration)
     if unit == "mo":
         moment = datetime.fromtimestamp(now, UTC)
-        month = (moment.year * 12 + moment.month - 1) // number * number
-        return int(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp())
+        return _first_of(_month(moment) // number * number)
     length = number * _SECONDS[unit]
     origin = 0
     if unit == "w":
@@ -70,9 +69,16 @@ def period_end(duration: str, made_at: int, now: int) -> int:
     start = period_start(duration, made_at, now)
     if unit != "mo":
         return start + number * _SECONDS[unit]
-    moment = datetime.fromtimestamp(start, UTC)
-    month = moment.year * 12 + moment.month - 1 + number
-    return int(datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp())
+    return _first_of(_month(datetime.fromtimestamp(start, UTC)) + number)
+
+
+def _month(moment: datetime) -> int:
+    """Counted from January 1970."""
+    return (moment.year - 1970) * 12 + moment.month - 1
+
+
+def _first_of(month: int) -> int:
+    return int(datetime(1970 + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp())
 
 
 def _normal(duration: str) -> tuple[int, str]:

@@ -20,14 +20,13 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
-import anyio
-
 from gateway.accounting import Accounting, Bill, Served
 from gateway.errors import GatewayError, UpstreamError
 from gateway.money import dollars
 from gateway.records import Call, Key, Usage
 from gateway.registry import Registry
 from gateway.resolve import resolve
+from gateway.transcripts import recorder
 from gateway.upstream.litellm_lane import LitellmLane
 
 Json = dict[str, Any]
@@ -57,25 +56,27 @@ class Stream:
     ) -> None:
         self.headers = headers
         self._bill = bill
-        self._first = first
         self._rest = rest
         self._usage: Usage | None = None
-        self._error: GatewayError | None = None
+        self._error: Exception | None = None
         self._whole = False
         self._closed = False
+        self._first = self._shown(*first)
 
     async def __aiter__(self) -> AsyncIterator[Json]:
         """The chunks that the caller is to see. Raises UpstreamError where the provider fails."""
-        for shown in self._shown(*self._first):
+        for shown in self._first:
             yield shown
         try:
             async for chunk in self._rest:
                 for shown in self._shown(*chunk):
                     yield shown
-        except GatewayError as error:
+        except Exception as error:
             self._error = error
             raise
         self._whole = True
+        # Before the caller can know that all has come.
+        await self._settle()
 
     def _shown(self, chunk: Json, usage: Usage | None) -> list[Json]:
         if usage is None:
@@ -90,12 +91,10 @@ class Stream:
         if self._closed:
             return
         self._closed = True
-        # Whatever ends the stream, a cancellation too, must not keep this from running.
-        with anyio.CancelScope(shield=True):
-            try:
-                await self._rest.aclose()
-            finally:
-                await self._settle()
+        try:
+            await self._rest.aclose()
+        finally:
+            await self._settle()
 
     async def _settle(self) -> None:
         # The provider's report is the last thing it sends: with it, all has come.
@@ -127,7 +126,7 @@ class Pipeline:
             sent = bill.elapsed_ms()
             body, usage = await self._lane.complete(call, served.model, self._registry.settings)
             upstream_ms = bill.elapsed_ms() - sent
-        cost = await bill.complete(usage, body)
+            cost = await bill.complete(usage, body)
         headers = _headers(bill, served)
         if cost is not None:
             headers["x-litellm-response-cost"] = str(dollars(cost))
@@ -146,8 +145,8 @@ class Pipeline:
                     "The provider ended its answer before it began", status=502, type="api_error"
                 ) from None
             upstream_ms = bill.elapsed_ms() - sent
-        durations = _durations(bill.elapsed_ms(), upstream_ms)
-        return Stream(bill, _headers(bill, served) | durations, first, chunks)
+            durations = _durations(bill.elapsed_ms(), upstream_ms)
+            return Stream(bill, _headers(bill, served) | durations, first, chunks)
 
     async def _open(self, call: Call) -> tuple[Served, Bill]:
         registry = self._registry
@@ -158,8 +157,8 @@ class Pipeline:
             raise
         served = Served(model, registry.prices.get(model.id))
         team = registry.teams.get(call.key.team_id) if call.key.team_id else None
-        recorder = None
-        return served, await self._accounting.open(call, served, team, recorder)
+        kept = recorder(registry.settings)
+        return served, await self._accounting.open(call, served, team, kept)
 
 
 @asynccontextmanager

@@ -53,14 +53,7 @@ class Registry:
             # Read first: a change that lands while rows load raises a stamp once more.
             stamps = await self._store.database.stamps()
             if stamps["keys"] != self._stamps.get("keys"):
-                for key in await self._store.keys.changed_since(self._stamps.get("keys", -1)):
-                    # A key that got a new secret must not be found by one before the last.
-                    for known in self._hashes.get(key.id, ()):
-                        self._keys.pop(known, None)
-                    hashes = (key.secret_hash, key.retiring_hash)
-                    self._hashes[key.id] = tuple(known for known in hashes if known)
-                    for known in self._hashes[key.id]:
-                        self._keys[known] = key
+                await self._load_keys()
             if stamps["models"] != self._stamps.get("models"):
                 models = await self._store.models.all()
                 self.prices = {model.id: prices_of(model) for model in models}
@@ -70,6 +63,18 @@ class Registry:
             if stamps["settings"] != self._stamps.get("settings"):
                 self.settings = await self._store.settings.get()
             self._stamps = stamps
+
+    async def _load_keys(self) -> None:
+        changed = await self._store.keys.changed_since(self._stamps.get("keys", -1))
+        # A key that got a new secret must not be found by one before the last. First for all of
+        # them: what one has given up, another may have by now.
+        for key in changed:
+            for known in self._hashes.pop(key.id, ()):
+                self._keys.pop(known, None)
+        for key in changed:
+            hashes = tuple(known for known in (key.secret_hash, key.retiring_hash) if known)
+            self._hashes[key.id] = hashes
+            self._keys |= dict.fromkeys(hashes, key)
 
     async def watch(self) -> None:
         """Refresh until cancelled. What is known stays in use while the database fails."""

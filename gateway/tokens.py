@@ -7,70 +7,139 @@ without a report needs an estimate.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from gateway.records import Call
+from gateway.records import Call, Operation
 
-# What goes to the model, of the parameters of all routes.
-_READ = ("messages", "prompt", "input", "tools", "functions", "response_format", "suffix")
+# What goes to the model besides messages, prompts and inputs, of the parameters of all routes.
+_READ = ("tools", "functions", "response_format", "suffix")
 _BYTES_A_TOKEN = 4
 # Roles, separators and what a provider wraps a tool's description in.
 _FRAME = 16
-# A picture, a recording or a file: its tokens do not follow from its bytes.
-_ATTACHMENT = 4000
-_ATTACHMENTS = ("image_url", "input_audio", "file", "video_url", "image", "document", "source")
+# Quotes, commas and the like around a field, or an item of a list.
+_ITEM = 4
+# What providers tell a model of tools in general; Anthropic's is the longest, about 530:
+# https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing
+_TOOLS = 600
+# Content parts whose tokens do not follow from their bytes.
+_PICTURES = frozenset({"image", "image_url"})
+_PAGES = frozenset({"document", "file", "input_audio", "video", "video_url"})
+_ATTACHED = _PICTURES | _PAGES | {"source"}
+_MOST_OF_PICTURE = 4000
+_MOST_OF_PAGES = 100_000
+_LIKELY_OF_ATTACHED = 1000
 # Where neither the caller, the model nor the price table has a limit.
 _LONGEST_ANSWER = 16_384
 
 
-def most_prompt_tokens(call: Call) -> int:
-    """A bound: no tokenizer makes more than a token of a byte."""
-    text, frames, attachments, numbers = _sizes(call.body)
-    return text + _FRAME * frames + _ATTACHMENT * attachments + numbers
+@dataclass(slots=True)
+class _Size:
+    """What a model reads of a request."""
+
+    text: int = 0
+    """Bytes of text, with names of fields and with numbers as they are written."""
+    objects: int = 0
+    items: int = 0
+    """Of lists and objects."""
+    tokens: int = 0
+    """Of a text that is given as its tokens."""
+    pictures: int = 0
+    pages: int = 0
+    """Files, recordings and films."""
+    page_bytes: int = 0
+
+
+def most_prompt_tokens(call: Call, model_limit: int | None) -> int:
+    """A bound: no tokenizer makes more than a token of a byte.
+
+    `model_limit` is what the model can read, if that is known: no attachment is longer.
+    """
+    size = _size(call.body)
+    attached = _MOST_OF_PICTURE * size.pictures + _MOST_OF_PAGES * size.pages + size.page_bytes
+    if model_limit:
+        attached = min(attached, model_limit)
+    told = _TOOLS if "tools" in call.body or "functions" in call.body else 0
+    return size.text + _FRAME * size.objects + _ITEM * size.items + size.tokens + attached + told
 
 
 def likely_prompt_tokens(call: Call) -> int:
     """An estimate."""
-    text, frames, attachments, numbers = _sizes(call.body)
-    return -(-text // _BYTES_A_TOKEN) + 4 * frames + _ATTACHMENT // 4 * attachments + numbers
+    size = _size(call.body)
+    attached = _LIKELY_OF_ATTACHED * (size.pictures + size.pages)
+    return -(-size.text // _BYTES_A_TOKEN) + 4 * size.objects + size.tokens + attached
 
 
 def most_completion_tokens(call: Call, defaults: Mapping[str, Any], model_limit: int | None) -> int:
     """A bound; `defaults` are the model's own parameters, `model_limit` what it can write."""
+    if call.operation is Operation.EMBEDDING:
+        return 0
     params = {**defaults, **call.body}
-    limits = (params.get("max_completion_tokens"), params.get("max_tokens"), model_limit)
-    known = [limit for limit in limits if isinstance(limit, int) and limit > 0]
-    answers = max(_count(params.get("n")), _count(params.get("best_of")))
-    return (min(known) if known else _LONGEST_ANSWER) * answers
+    # Which of the two a provider goes by, where it is given both, is not known.
+    asked = max(_count(params.get("max_completion_tokens")), _count(params.get("max_tokens")))
+    known = [limit for limit in (asked, model_limit) if limit]
+    answers = max(1, _count(params.get("n")), _count(params.get("best_of")))
+    prompt = call.body.get("prompt")
+    if isinstance(prompt, list) and not isinstance(next(iter(prompt), 0), int):
+        answers *= len(prompt)
+    size = _Size()
+    # What is wrong in a prediction is charged as if the model had written it.
+    _add(size, params.get("prediction"))
+    return (min(known) if known else _LONGEST_ANSWER) * answers + size.text
 
 
 def likely_tokens(text: str) -> int:
     """An estimate for a piece of an answer."""
-    return -(-len(text.encode(errors="replace")) // _BYTES_A_TOKEN)
+    return -(-_bytes(text) // _BYTES_A_TOKEN)
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) else 1
+def _size(body: Mapping[str, Any]) -> _Size:
+    size = _Size()
+    _add(size, body.get("messages"), attachments=True)
+    for name in _READ:
+        _add(size, body.get(name))
+    for given in (body.get("prompt"), body.get("input")):
+        if isinstance(given, list):
+            lists = [given, *(item for item in given if isinstance(item, list))]
+            size.tokens += sum(isinstance(item, int) for each in lists for item in each)
+            _add(size, [item for item in given if isinstance(item, str)])
+        else:
+            _add(size, given)
+    return size
 
 
-def _sizes(body: Mapping[str, Any]) -> tuple[int, int, int, int]:
-    """Bytes of text, objects, attachments and token numbers in what the model reads."""
-    text = frames = attachments = numbers = 0
-    pending = [body[name] for name in _READ if name in body]
+def _add(size: _Size, value: object, *, attachments: bool = False) -> None:
+    """Count what is in a value; with `attachments` also content parts that are none of text."""
+    pending = [value]
     while pending:
         value = pending.pop()
         if isinstance(value, str):
-            text += len(value) if value.isascii() else len(value.encode(errors="replace"))
+            size.text += _bytes(value)
         elif isinstance(value, list):
-            # A prompt may be given as its tokens.
-            numbers += sum(isinstance(item, int) for item in value)
-            pending += [item for item in value if not isinstance(item, int)]
+            size.items += len(value)
+            pending += value
         elif isinstance(value, Mapping):
-            frames += 1
+            size.objects += 1
+            size.items += len(value)
+            kind = value.get("type") if attachments else None
+            attached = isinstance(kind, str) and kind in _ATTACHED
+            if attached:
+                size.pictures += kind in _PICTURES
+                size.pages += kind in _PAGES
             for name, item in value.items():
-                if name in _ATTACHMENTS:
-                    attachments += 1
-                else:
-                    text += len(name)
+                if not (attached and name in _ATTACHED):
+                    size.text += _bytes(name)
                     pending.append(item)
-    return text, frames, attachments, numbers
+                elif kind in _PAGES:
+                    inside = item.values() if isinstance(item, Mapping) else (item,)
+                    size.page_bytes += sum(len(text) for text in inside if isinstance(text, str))
+        elif value is not None:
+            size.text += len(str(value))
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0

@@ -19,7 +19,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from gateway.records import Actor
+from gateway.commands.serve import server_options
+from gateway.records import Actor, LedgerRow
 
 Json = dict[str, Any]
 
@@ -45,7 +46,8 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     # With its protocol named, or asyncio leaves Nagle's algorithm on: 40 ms for each request.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2)
+    options = server_options("info") | {"log_config": None}
+    config = uvicorn.Config(app, timeout_graceful_shutdown=2, **options)
     server = _Server(config)
     running = asyncio.create_task(server.serve([listener]))
     while not server.started:
@@ -272,6 +274,22 @@ class Gateway:
         response = await self.manage("POST", "/keys", fields)
         assert response.status_code == 201, response.text
         return dict(response.json())
+
+    async def flush(self) -> None:
+        """Have the rows of all requests so far in the database."""
+        await self.app.state.services.ledger.flush()
+
+    async def rows(self, key_id: str, count: int = 1) -> list[LedgerRow]:
+        """The ledger's rows of a key, as soon as there are so many."""
+        deadline = asyncio.get_running_loop().time() + 10
+        while True:
+            await self.flush()
+            pages = await self.app.state.services.store.ledger.after(0, 100_000)
+            found = [row for _, row in pages if row.key_id == key_id]
+            if len(found) >= count:
+                return found
+            assert asyncio.get_running_loop().time() < deadline, f"{len(found)} row(s)"
+            await asyncio.sleep(0.01)
 
     async def chat(self, key: str, model: str = "gpt", **params: Any) -> httpx.Response:
         body = {"model": model, "messages": [{"role": "user", "content": "hello"}]} | params

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import pytest
 from starlette.datastructures import Headers
@@ -14,7 +18,7 @@ from gateway.errors import AdminRequired, NotAuthenticated
 from gateway.records import Key
 from gateway.registry import Registry
 from gateway.settings import Settings
-from gateway.specs import key_record
+from gateway.specs import key_record, rotated, team_spec
 from gateway.store import Store
 from tests.servers import TESTER
 
@@ -36,21 +40,26 @@ NONE = "Authentication Error, No api key passed in."
 UNKNOWN = "Authentication Error, Invalid API key provided."
 
 
-def key(secret: str, **fields: str) -> Key:
-    return key_record(vault.hash_key(secret), vault.hint(secret), 1, **fields)  # type: ignore[arg-type]
+def key(secret: str, **fields: Any) -> Key:
+    return key_record(vault.hash_key(secret), vault.hint(secret), 1, **fields)
 
 
 @pytest.fixture
-async def registry(settings: Settings) -> AsyncIterator[Registry]:
-    async with Store.open(settings) as store:
-        made = Registry(store)
-        for issued in (key(SECRET, label="caller"), key(OTHER, label="other")):
-            await store.keys.add(issued, TESTER)
-        await store.keys.add(key(ADMIN, kind="admin"), TESTER)
-        revoked = key(REVOKED)
-        await store.keys.add(revoked, TESTER)
-        await store.keys.revoke([revoked.id], 2, TESTER)
-        yield made
+async def store(settings: Settings) -> AsyncIterator[Store]:
+    async with Store.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def registry(store: Store) -> Registry:
+    made = Registry(store)
+    for issued in (key(SECRET, label="caller"), key(OTHER, label="other")):
+        await store.keys.add(issued, TESTER)
+    await store.keys.add(key(ADMIN, kind="admin"), TESTER)
+    revoked = key(REVOKED)
+    await store.keys.add(revoked, TESTER)
+    await store.keys.revoke([revoked.id], 2, TESTER)
+    return made
 
 
 def header(name: str, secret: str) -> dict[str, str]:
@@ -155,6 +164,108 @@ def test_a_revoked_key_is_told_so(registry: Registry) -> None:
     headers = header("authorization", REVOKED)
     expected = ("Authentication Error, This key has been revoked.", "auth_error", "key")
     assert refused(registry, headers) == expected
+
+
+BLOCKED = (
+    "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.",
+    "auth_error",
+    None,
+)
+
+
+async def test_a_blocked_key_until_it_is_unblocked(store: Store, registry: Registry) -> None:
+    issued = key("sk-blocked-0123456789", blocked=True)
+    await store.keys.add(issued, TESTER)
+    headers = header("authorization", "sk-blocked-0123456789")
+    assert refused(registry, headers) == BLOCKED
+    await store.keys.change(issued.id, lambda key: replace(key, blocked=False), TESTER)
+    assert authenticate(registry, headers).id == issued.id
+
+
+async def test_an_expired_key(store: Store, registry: Registry) -> None:
+    now = int(time.time())
+    secret = "sk-expired-0123456789"
+    await store.keys.add(key(secret, expires_at=now - 60, blocked=True), TESTER)
+    message, kind, param = refused(registry, header("x-api-key", secret))
+    when = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+00:00"
+    assert re.fullmatch(
+        f"Authentication Error - Expired Key. Key Expiry time {when} and current time {when}",
+        message,
+    )
+    assert (kind, param) == ("expired_key", "sk-...6789")
+
+
+async def test_a_key_is_good_until_the_second_it_ends(
+    store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "sk-ending-0123456789"
+    await store.keys.add(key(secret, expires_at=5000), TESTER)
+    headers = header("authorization", secret)
+    monkeypatch.setattr(time, "time", lambda: 4999.9)
+    assert authenticate(registry, headers).expires_at == 5000
+    monkeypatch.setattr(time, "time", lambda: 5000.0)
+    assert refused(registry, headers)[:2] == (
+        "Authentication Error - Expired Key. Key Expiry time 1970-01-01 01:23:20+00:00 and "
+        "current time 1970-01-01 01:23:20+00:00",
+        "expired_key",
+    )
+
+
+async def test_the_keys_of_a_blocked_team_and_no_others(store: Store, registry: Registry) -> None:
+    for team_id in ("red", "blue"):
+        team = team_spec({"team_id": team_id, "name": team_id, "blocked": team_id == "red"})
+        await store.teams.add(team.record(1), TESTER)
+        await store.keys.add(key(f"sk-{team_id}-0123456789", team_id=team_id), TESTER)
+    headers = header("authorization", "sk-red-0123456789")
+    expected = "Authentication Error, Team=red is blocked. Update via `/team/unblock` if you're an "
+    assert refused(registry, headers) == (f"{expected}admin.", "auth_error", None)
+    assert authenticate(registry, header("authorization", "sk-blue-0123456789")).team_id == "blue"
+    assert authenticate(registry, header("authorization", SECRET)).team_id is None
+    await store.teams.change("red", lambda team: replace(team, blocked=False), TESTER)
+    assert authenticate(registry, headers).team_id == "red"
+
+
+async def test_a_retiring_secret_is_good_until_its_grace_ends(
+    store: Store, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = "sk-old-0123456789", "sk-new-0123456789"
+    issued = key(old)
+    await store.keys.add(issued, TESTER)
+    await store.keys.change(issued.id, lambda key: rotated(key, new, "1h", 10_000), TESTER)
+    for now in (10_000.0, 13_599.9):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        for secret in (old, new):
+            assert authenticate(registry, header("authorization", secret)).id == issued.id
+    monkeypatch.setattr(time, "time", lambda: 13_600.0)
+    assert authenticate(registry, header("authorization", new)).id == issued.id
+    expected = (UNKNOWN, "token_not_found_in_db", "key")
+    assert refused(registry, header("authorization", old)) == expected
+
+
+async def test_without_grace_the_old_secret_ends_at_once(store: Store, registry: Registry) -> None:
+    old, new = "sk-old-0123456789", "sk-new-0123456789"
+    issued = key(old)
+    await store.keys.add(issued, TESTER)
+    await store.keys.change(issued.id, lambda key: rotated(key, new, None, 10_000), TESTER)
+    assert authenticate(registry, header("authorization", new)).id == issued.id
+    assert refused(registry, header("authorization", old))[0] == UNKNOWN
+
+
+async def test_both_secrets_of_a_key_share_its_state(store: Store, registry: Registry) -> None:
+    """Its end is told with the secret that was sent: the caller may not know the other."""
+    old, new = "sk-old-0123456789-aaaa", "sk-new-0123456789-bbbb"
+    issued = key(old)
+    await store.keys.add(issued, TESTER)
+    now = int(time.time())
+    await store.keys.change(issued.id, lambda key: rotated(key, new, "1h", now), TESTER)
+    await store.keys.change(issued.id, lambda key: replace(key, blocked=True), TESTER)
+    assert refused(registry, header("authorization", old)) == BLOCKED
+    await store.keys.change(issued.id, lambda key: replace(key, expires_at=now - 1), TESTER)
+    assert refused(registry, header("authorization", old))[1:] == ("expired_key", "sk-...aaaa")
+    assert refused(registry, header("authorization", new))[1:] == ("expired_key", "sk-...bbbb")
+    await store.keys.revoke([issued.id], now, TESTER)
+    for secret in (old, new):
+        assert "has been revoked" in refused(registry, header("authorization", secret))[0]
 
 
 def test_an_admin_key_may_manage_and_a_gateway_key_may_not(registry: Registry) -> None:

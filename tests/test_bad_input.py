@@ -220,6 +220,38 @@ CASES = {
         "No model is registered as 'none'", 404, "not_found_error", "model_name",
         method="DELETE", path=f"{API}/models/none", key="admin", body=None,
     ),
+    # LiteLLM's routes: test_litellm_bodies_that_cannot_be has their 422.
+    "LiteLLM: model taken": Case(
+        "A model is registered as 'gpt' already", 409, "conflict_error", "model_name",
+        path="/model/new", key="admin",
+        body={"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o"}},
+    ),
+    "LiteLLM: model to update unknown": Case(
+        "Model with id=none not found in db", 400, "auth_error", "id",
+        path="/model/update", key="admin", body={"model_info": {"id": "none"}},
+    ),
+    "LiteLLM: model to patch unknown": Case(
+        "Model none not found on proxy.", 404, "not_found_error", "id",
+        method="PATCH", path="/model/none/update", key="admin",
+    ),
+    "LiteLLM: model to delete unknown": Case(
+        "Model with id=none not found in db", 400, "auth_error", "id",
+        path="/model/delete", key="admin", body={"id": "none"},
+    ),
+    "LiteLLM: model to read unknown": Case(
+        "Model id = none not found on litellm proxy", 400, INVALID, "id",
+        method="GET", path="/v1/model/info?litellm_model_id=none", body=None,
+    ),
+    "LiteLLM: gateway key adding a model": Case(
+        "Only an admin key can manage", 401, "auth_error", path="/model/new"
+    ),
+    "LiteLLM: gateway key checking models": Case(
+        "Only an admin key can manage", 401, "auth_error", method="GET", path="/health", body=None,
+    ),
+    "LiteLLM: model to check unknown": Case(
+        "Model none not found", 404, "not_found_error", "model",
+        method="GET", path="/health?model=none", key="admin", body=None,
+    ),
     "key with odd limit": Case(
         "rpm_limit", 422, INVALID, "rpm_limit", path=f"{API}/keys", key="admin",
         body={"rpm_limit": "many"},
@@ -324,9 +356,12 @@ def arbitrary_bodies() -> list[bytes]:
     return bodies
 
 
-@pytest.mark.parametrize("path", [*_PATHS, f"{API}/models", f"{API}/keys"])
+_LITELLM_PATHS = ["/model/new", "/model/update", "/model/delete"]
+
+
+@pytest.mark.parametrize("path", [*_PATHS, f"{API}/models", f"{API}/keys", *_LITELLM_PATHS])
 async def test_no_json_at_all_makes_a_route_fail(gateway: Gateway, key: str, path: str) -> None:
-    secret = gateway.admin_key if path.startswith(API) else key
+    secret = key if path in _PATHS else gateway.admin_key
     for body in arbitrary_bodies():
         response = await gateway.request("POST", path, secret, body)
         assert response.status_code < 500, (body, response.text)
@@ -342,6 +377,36 @@ async def test_no_json_at_all_makes_a_change_fail(gateway: Gateway, method: str)
     assert isinstance((await gateway.manage("GET", "/models")).json()["data"], list)
 
 
+async def test_no_json_at_all_makes_litellms_patch_fail(gateway: Gateway) -> None:
+    await gateway.add_model("m", model_info={"id": "id"})
+    for body in arbitrary_bodies():
+        response = await gateway.request("PATCH", "/model/id/update", gateway.admin_key, body)
+        assert response.status_code < 500, (body, response.text)
+    listed = await gateway.request("GET", "/v1/model/info", gateway.admin_key)
+    assert [model["model_info"]["id"] for model in listed.json()["data"]] == ["id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        ("/model/new", b"{", ["body"]),
+        ("/model/new", {}, ["body", "litellm_params"]),
+        ("/model/new", {"litellm_params": {}}, ["body", "litellm_params", "model"]),
+        ("/model/new", {"litellm_params": {"model": "openai/x"}}, ["body", "model_name"]),
+        ("/model/update", {}, ["body", "model_info", "id"]),
+        ("/model/delete", {}, ["body", "id"]),
+    ],
+)
+async def test_litellm_bodies_that_cannot_be(
+    gateway: Gateway, path: str, body: Any, place: list[str]
+) -> None:
+    refused = await gateway.request("POST", path, gateway.admin_key, body)
+    assert refused.status_code == 422
+    (fault,) = refused.json()["detail"]
+    assert fault["loc"] == place
+    assert fault["msg"]
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -352,6 +417,10 @@ async def test_no_json_at_all_makes_a_change_fail(gateway: Gateway, method: str)
         "/%2e%2e/v1/models",
         "//v1/models",
         "/v1/models?name='; DROP TABLE keys; --",
+        "/model/info?litellm_model_id=%00",
+        "/v2/model/info?search=%ff&page=99999999999999999999",
+        "/model_group/info?model_group=' OR 1=1--",
+        "/health?model=%00",
     ],
 )
 async def test_odd_paths_are_answered(gateway: Gateway, path: str) -> None:

@@ -15,10 +15,12 @@ import pytest
 from cryptography.fernet import Fernet
 
 from gateway import vault
+from gateway.auth import authenticate
+from gateway.errors import NotAuthenticated
 from gateway.records import CallSettings, Key, Model
 from gateway.registry import POLL_SECONDS, Registry
 from gateway.settings import Settings
-from gateway.specs import key_record, model_spec
+from gateway.specs import key_record, model_spec, rotated, team_spec
 from gateway.store import Store
 from gateway.vault import VaultError
 from tests.servers import TESTER
@@ -88,7 +90,7 @@ async def test_what_this_process_changes_is_there_at_once(store: Store, registry
     await store.models.add(stored, TESTER)
     assert registry.models == {"gpt": stored}
     renamed = replace(stored, name="new", base_url="http://h")
-    await store.models.change(renamed.name, lambda _: renamed, TESTER)
+    await store.models.change("gpt", lambda _: renamed, TESTER)
     assert registry.models == {"new": renamed}
     await store.models.remove("new", TESTER)
     assert registry.models == {}
@@ -100,7 +102,15 @@ async def test_what_this_process_changes_is_there_at_once(store: Store, registry
     await store.keys.change(limited.id, lambda _: limited, TESTER)
     assert registry.key(issued.secret_hash) == limited
     await store.keys.revoke([issued.id], 2000, TESTER)
-    assert registry.key(issued.secret_hash) == replace(limited, revoked_at=2000)
+    assert registry.key(issued.secret_hash) == replace(limited, revoked_at=2000, updated_at=2000)
+
+    team = team_spec({"team_id": "red", "name": "Red"}).record(1000)
+    await store.teams.add(team, TESTER)
+    assert registry.teams == {"red": team}
+    await store.teams.change("red", lambda team: replace(team, blocked=True), TESTER)
+    assert registry.teams == {"red": replace(team, blocked=True)}
+    await store.teams.remove("red", TESTER)
+    assert registry.teams == {}
 
     await store.settings.put(CallSettings(drop_params=True), TESTER)
     assert registry.settings == CallSettings(drop_params=True)
@@ -110,17 +120,22 @@ async def test_another_process_sees_every_change_within_a_second(
     store: Store, registry: Registry, elsewhere: Registry
 ) -> None:
     stored, issued = model(), key("sk-a")
+    team = team_spec({"name": "Red"}).record(1000)
     await store.models.add(stored, TESTER)
     await store.keys.add(issued, TESTER)
+    await store.teams.add(team, TESTER)
     await store.settings.put(CallSettings(request_timeout=5.0), TESTER)
     await _within(1, lambda: elsewhere.models == {"gpt": stored})
     await _within(1, lambda: elsewhere.key(issued.secret_hash) == issued)
+    await _within(1, lambda: elsewhere.teams == {team.id: team})
     await _within(1, lambda: elsewhere.settings.request_timeout == 5.0)
 
     changed = replace(stored, base_url="http://h")
     await store.models.change(changed.name, lambda _: changed, TESTER)
     await store.keys.revoke([issued.id], 2000, TESTER)
+    await store.teams.change(team.id, lambda team: replace(team, blocked=True), TESTER)
     await _within(1, lambda: elsewhere.models == {"gpt": changed})
+    await _within(1, lambda: elsewhere.teams[team.id].blocked)
     await _within(1, lambda: getattr(elsewhere.key(issued.secret_hash), "revoked_at", 0) == 2000)
 
     await store.models.remove("gpt", TESTER)
@@ -148,6 +163,62 @@ async def test_a_key_with_a_new_secret_is_not_found_by_the_old_one(
     assert registry.key(vault.hash_key("sk-old")) is None
     assert registry.key(vault.hash_key("sk-new")) == fresh
     assert registry.key(other.secret_hash) == other
+
+
+async def _rotate(store: Store, key_id: str, secret: str, grace: str | None = "1h") -> Key:
+    return await store.keys.change(key_id, lambda key: rotated(key, secret, grace, 2000), TESTER)
+
+
+def _found(registry: Registry, *secrets: str) -> list[Key | None]:
+    return [registry.key(vault.hash_key(secret)) for secret in secrets]
+
+
+async def test_a_rotated_key_is_found_by_its_last_two_secrets(
+    store: Store, registry: Registry
+) -> None:
+    issued, other = key("sk-1"), key("sk-other")
+    await store.keys.add(issued, TESTER)
+    await store.keys.add(other, TESTER)
+    second = await _rotate(store, issued.id, "sk-2")
+    assert _found(registry, "sk-1", "sk-2", "sk-3") == [second, second, None]
+    third = await _rotate(store, issued.id, "sk-3")
+    assert _found(registry, "sk-1", "sk-2", "sk-3") == [None, third, third]
+    fourth = await _rotate(store, issued.id, "sk-4", grace=None)
+    assert _found(registry, "sk-2", "sk-3", "sk-4") == [None, fourth, fourth]
+    with pytest.raises(NotAuthenticated, match="Invalid API key"):
+        authenticate(registry, {"x-api-key": "sk-3"})
+    assert _found(registry, "sk-other") == [other]
+
+
+async def test_another_process_follows_rotations(store: Store, elsewhere: Registry) -> None:
+    issued = key("sk-1")
+    await store.keys.add(issued, TESTER)
+    await _within(1, lambda: elsewhere.key(issued.secret_hash))
+    # Two at once: the one between is never seen there.
+    await _rotate(store, issued.id, "sk-2")
+    third = await _rotate(store, issued.id, "sk-3")
+    await _within(1, lambda: elsewhere.key(third.secret_hash))
+    assert _found(elsewhere, "sk-1", "sk-2", "sk-3") == [None, third, third]
+
+
+@pytest.mark.parametrize("last", [0, 1])
+async def test_a_secret_that_one_key_gave_up_is_found_with_another_that_has_it(
+    settings: Settings, store: Store, last: int
+) -> None:
+    """Also where both changes are loaded at once, whichever was the last."""
+    made = key("sk-given"), key("sk-taking")
+    for issued in made:
+        await store.keys.add(issued, TESTER)
+    async with Store.open(settings) as other:
+        behind = Registry(other)
+        await behind.refresh()
+        await _rotate(store, made[0].id, "sk-newer")
+        await _rotate(store, made[0].id, "sk-newest")
+        await _rotate(store, made[1].id, "sk-given")
+        await store.keys.change(made[last].id, lambda key: replace(key, label="last"), TESTER)
+        await behind.refresh()
+        giving, taking = [await store.keys.get(issued.id) for issued in made]
+        assert _found(behind, "sk-given", "sk-newest") == [taking, giving]
 
 
 async def test_only_what_changed_is_loaded_again(store: Store, registry: Registry) -> None:

@@ -1,30 +1,147 @@
-"""From a name to a model."""
+"""From a name to a model, and which names a key may use."""
 
 from __future__ import annotations
 
-import pytest
+import re
+from typing import Any
 
-from gateway.errors import UnknownModel
-from gateway.records import Operation
-from gateway.resolve import resolve
-from gateway.specs import model_spec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import ModelDenied, UnknownModel
+from gateway.records import Key, Operation
+from gateway.resolve import callable_models, matches, may_call, resolve
+from gateway.specs import key_record, model_spec
 
 MODELS = {
     name: model_spec({"model_name": name, "provider": "openai"}).record(None, None, 1)
     for name in ("gpt", "openai/gpt", "a:b")
 }
+# Few letters, so that patterns and names meet; and what regular expressions give a meaning.
+TEXT = st.text("ab*/.+[\n", max_size=6)
+NAMES = st.sampled_from([*MODELS, "none", "fast"])
+PATTERNS = st.sampled_from([*MODELS, "*", "openai/*", "*t", "g*t", "all-proxy-models", "other"])
+
+
+def key(**fields: Any) -> Key:
+    return key_record("hash", "sk-…abcd", 1, **fields)
+
+
+KEYS = st.builds(
+    key,
+    kind=st.sampled_from(["gateway", "admin"]),
+    models=st.lists(PATTERNS, max_size=3).map(tuple),
+    aliases=st.dictionaries(NAMES, NAMES, max_size=3),
+)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_name_stands_for_the_model_registered_under_it(name: str) -> None:
-    assert resolve(MODELS, name, Operation.CHAT) is MODELS[name]
+    assert resolve(MODELS, key(), name, Operation.CHAT) is MODELS[name]
 
 
 @pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize("name", ["GPT", "gpt ", "gp", "openai/", "azure/gpt", "", "%", "*"])
 def test_any_other_name_is_unknown(name: str, operation: Operation) -> None:
     with pytest.raises(UnknownModel) as refused:
-        resolve(MODELS, name, operation)
+        resolve(MODELS, key(), name, operation)
     assert refused.value.message.startswith(f"{operation.value}: Invalid model name passed in")
     assert f"model={name}." in refused.value.message
     assert (refused.value.status, refused.value.param) == (400, "model")
+
+
+def test_a_name_that_is_not_in_the_list_is_denied_whether_it_exists_or_not() -> None:
+    listed = key(models=("gpt",))
+    assert resolve(MODELS, listed, "gpt", Operation.CHAT) is MODELS["gpt"]
+    for name in ("a:b", "none", "GPT"):
+        with pytest.raises(ModelDenied) as refused:
+            resolve(MODELS, listed, name, Operation.CHAT)
+        assert (refused.value.status, refused.value.type, refused.value.param) == (
+            403,
+            "key_model_access_denied",
+            "model",
+        )
+        assert refused.value.message == (
+            f"The requested model '{name}' is not available for this API key, or the model name "
+            "is invalid. Check the models available to you and try again."
+        )
+
+
+@pytest.mark.parametrize(
+    ("patterns", "allowed"),
+    [
+        ((), {"gpt", "openai/gpt", "a:b"}),
+        (("*",), {"gpt", "openai/gpt", "a:b"}),
+        (("all-proxy-models",), {"gpt", "openai/gpt", "a:b"}),
+        (("openai/*",), {"openai/gpt"}),
+        (("*gpt",), {"gpt", "openai/gpt"}),
+        (("o*i/g*t", "a:b"), {"openai/gpt", "a:b"}),
+        (("gp.",), set()),
+        (("gp",), set()),
+        (("GPT",), set()),
+        (("no-default-models",), set()),
+    ],
+)
+def test_a_list_names_models_or_patterns(patterns: tuple[str, ...], allowed: set[str]) -> None:
+    assert set(callable_models(MODELS, key(models=patterns))) == allowed
+
+
+def test_an_admin_key_may_call_all() -> None:
+    listed = key(kind="admin", models=("none",))
+    assert resolve(MODELS, listed, "gpt", Operation.CHAT) is MODELS["gpt"]
+
+
+def test_an_alias_stands_for_another_name() -> None:
+    aliased = key(aliases={"fast": "gpt", "gpt": "a:b", "dead": "none"})
+    assert resolve(MODELS, aliased, "fast", Operation.CHAT) is MODELS["gpt"]
+    assert resolve(MODELS, aliased, "gpt", Operation.CHAT) is MODELS["a:b"]
+    with pytest.raises(UnknownModel, match="model=dead"):
+        resolve(MODELS, aliased, "dead", Operation.CHAT)
+    assert callable_models(MODELS, aliased) == {
+        "a:b": MODELS["a:b"],
+        "fast": MODELS["gpt"],
+        "gpt": MODELS["a:b"],
+        "openai/gpt": MODELS["openai/gpt"],
+    }
+
+
+def test_an_alias_is_allowed_by_its_own_name_or_by_what_it_means() -> None:
+    aliases = {"fast": "gpt", "slow": "a:b"}
+    by_meaning = key(aliases=aliases, models=("gpt",))
+    assert set(callable_models(MODELS, by_meaning)) == {"fast", "gpt"}
+    by_name = key(aliases=aliases, models=("slow",))
+    assert set(callable_models(MODELS, by_name)) == {"slow"}
+    with pytest.raises(ModelDenied, match="'slow'"):
+        resolve(MODELS, by_meaning, "slow", Operation.CHAT)
+
+
+@given(KEYS, NAMES)
+def test_what_is_listed_is_what_can_be_called(caller: Key, name: str) -> None:
+    found = callable_models(MODELS, caller)
+    try:
+        model = resolve(MODELS, caller, name, Operation.CHAT)
+    except (ModelDenied, UnknownModel):
+        assert name not in found
+    else:
+        assert found[name] is model
+    assert list(found) == sorted(found)
+
+
+@given(KEYS)
+def test_a_list_only_ever_takes_away(caller: Key) -> None:
+    free = key(aliases=caller.aliases)
+    assert callable_models(MODELS, caller).items() <= callable_models(MODELS, free).items()
+
+
+@given(TEXT, TEXT)
+def test_a_star_stands_for_any_text_and_nothing_else_does(pattern: str, name: str) -> None:
+    expected = re.compile("".join(".*" if c == "*" else re.escape(c) for c in pattern), re.DOTALL)
+    assert matches([pattern], name) == bool(expected.fullmatch(name))
+
+
+@given(st.lists(TEXT, max_size=3), TEXT, TEXT)
+def test_more_patterns_allow_more(patterns: list[str], more: str, name: str) -> None:
+    assert matches([*patterns, more], name) == (matches(patterns, name) or matches([more], name))
+    if patterns:
+        assert may_call(key(models=tuple(patterns)), name) == matches(patterns, name)

@@ -3,7 +3,7 @@
 Modules here import what they need inside their functions where that is heavy: `gateway --help`
 must not wait for SQLAlchemy, Starlette or litellm.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or an invalid value; 3 no such model or key;
+Exit codes: 0 done; 1 failed; 2 wrong usage or an invalid value; 3 no such model, key or team;
 4 a check (`config check`, `doctor`, `models test`) found a problem.
 """
 
@@ -16,7 +16,20 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.commands import admin, config, demo, doctor, keys, models, serve
+from gateway.commands import (
+    admin,
+    audit,
+    config,
+    demo,
+    doctor,
+    keys,
+    models,
+    prune,
+    serve,
+    settings,
+    teams,
+    usage,
+)
 from gateway.commands.output import FAILED, INVALID, MISSING
 from gateway.errors import GatewayError, NotFound
 from gateway.settings import DEFAULT_DATABASE_URL, Settings, SettingsError
@@ -25,8 +38,8 @@ app = typer.Typer(
     name="gateway",
     help="One endpoint in front of every LLM provider, with models and access keys of your own.",
     epilog=(
-        "Exit codes: 0 done, 1 failed, 2 wrong usage or invalid value, 3 no such model or key, "
-        "4 a check found a problem."
+        "Exit codes: 0 done, 1 failed, 2 wrong usage or invalid value, 3 no such model, key or "
+        "team, 4 a check found a problem."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -35,11 +48,16 @@ app = typer.Typer(
 )
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(teams.app, name="teams")
 app.add_typer(config.app, name="config")
+app.add_typer(settings.app, name="settings")
+app.add_typer(usage.app, name="usage")
 app.add_typer(admin.app, name="admin")
 app.command()(serve.serve)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
+app.command()(audit.audit)
+app.command()(prune.prune)
 
 
 def _version(wanted: bool) -> None:

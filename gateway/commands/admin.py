@@ -13,6 +13,26 @@ from gateway.display import key_view
 app = typer.Typer(help="Admin keys.", no_args_is_help=True)
 
 
+@app.command("create-key")
+def create_key(
+    context: typer.Context,
+    label: Annotated[str, typer.Option(help="Whose key it is.")],
+    as_json: Json = False,
+) -> None:
+    """Make one more admin key. It is printed this once, alone on stdout."""
+    from gateway import vault
+    from gateway.specs import key_spec
+
+    secret = vault.new_key()
+    key = key_spec({"label": label}).record(secret, int(time.time()), kind="admin")
+    with_store(context, lambda store: store.keys.add(key, operator()))
+    if as_json:
+        print_json({**key_view(key), "key": secret})
+        return
+    note(f"Made {key.id}. The key is shown this once:")
+    print(secret)
+
+
 @app.command("rotate-key")
 def rotate_key(
     context: typer.Context,

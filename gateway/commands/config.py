@@ -1,4 +1,4 @@
-"""`gateway config`: the YAML file that seeds models, keys and settings."""
+"""`gateway config`: the YAML file that seeds models, teams, keys and settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gateway.config.seed import Change
 
 app = typer.Typer(
-    help="The YAML file of models, keys and settings; LiteLLM's config.yaml works too.",
+    help="The YAML file of models, teams, keys and settings; LiteLLM's config.yaml works too.",
     no_args_is_help=True,
 )
 
@@ -78,7 +78,10 @@ def apply(context: typer.Context, file: File, as_json: Json = False) -> None:
 
 @app.command()
 def export(context: typer.Context, output: Output = None) -> None:
-    """Print the database's models, gateway keys and settings as such a file, without secrets."""
+    """Print the database's models, teams, gateway keys and settings as such a file.
+
+    Secrets are not in it.
+    """
     from gateway.config.export import export as export_store
 
     _write(with_store(context, export_store), output)

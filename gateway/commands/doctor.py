@@ -18,6 +18,7 @@ from gateway.commands.output import PROBLEM, Json, print_json, print_table
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
+    from gateway.records import Key, Model, Team
     from gateway.store import Store
 
 # Published with malware in them, and the files they left behind: see docs/security of litellm,
@@ -107,6 +108,8 @@ async def _database(store: Store) -> AsyncIterator[Finding]:
         yield _mode("secret key file", store.key_file)
     async for finding in _secrets(store):
         yield finding
+    async for finding in _ledger(store):
+        yield finding
     keys = [key for key in await store.keys.all() if key.revoked_at is None]
     if any(key.is_admin for key in keys):
         yield Finding("admin key", "ok", "there is one")
@@ -124,6 +127,8 @@ async def _secrets(store: Store) -> AsyncIterator[Finding]:
         yield Finding("secret key", "problem", str(error), "set GATEWAY_SECRET_KEY")
         return
     yield Finding("secret key", "ok", f"opens all {len(models)} models")
+    async for finding in _prices(store, models):
+        yield finding
     for model in models:
         try:
             resolve_references([model.secrets, model.params, model.base_url], os.environ)
@@ -134,6 +139,42 @@ async def _secrets(store: Store) -> AsyncIterator[Finding]:
                 f"{error} here",
                 "set it where the gateway runs",
             )
+
+
+async def _prices(store: Store, models: list[Model]) -> AsyncIterator[Finding]:
+    from gateway.pricing import prices_of
+
+    unpriced = [model.name for model in models if prices_of(model) is None]
+    owners: list[Key | Team] = [*await store.keys.all(), *await store.teams.all()]
+    # Without a budget, a cost that is not known misleads nobody.
+    if unpriced and any(owner.max_budget is not None for owner in owners):
+        yield Finding(
+            "prices",
+            "warning",
+            f"no price is known for {', '.join(unpriced)}: budgets do not count them",
+            "set input_cost_per_token and output_cost_per_token in litellm_params",
+        )
+
+
+async def _ledger(store: Store) -> AsyncIterator[Finding]:
+    unequal = await store.ledger.unequal_days()
+    if unequal:
+        yield Finding(
+            "ledger",
+            "problem",
+            f"its rows and the daily sums differ on {', '.join(unequal)}",
+            "restore the database from a backup, and tell the gateway's makers",
+        )
+    else:
+        yield Finding("ledger", "ok", "its rows and the daily sums agree")
+    path = store.database.path
+    for kept in sorted(path.parent.glob(f"{path.stem}.ledger-*.unreadable")):
+        yield Finding(
+            "ledger journal",
+            "warning",
+            f"{kept} holds requests of another version's that could not be stored",
+            "start the version that wrote it once with this file called .jsonl again",
+        )
 
 
 def _mode(check: str, path: Path) -> Finding:

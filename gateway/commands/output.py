@@ -65,7 +65,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
         table.add_column(column, overflow="fold")
     for row in rows:
         # Text: a name is not to be read as rich's markup.
-        table.add_row(*(Text("-" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("-" if cell is None else visible(str(cell), "\n")) for cell in row))
     if table.row_count:
         # Piped output is not cut to the width of a terminal that is not there.
         Console(width=None if sys.stdout.isatty() else 200).print(table)
@@ -73,12 +73,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
         note(empty)
 
 
+def visible(text: str, allowed: str = "") -> str:
+    """The text with an escape for what a terminal would act on: callers choose some of it."""
+    return "".join(
+        each if each.isprintable() or each in allowed else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     """One thing, a field a line."""
-    shown = [(name, value) for name, value in fields if value not in (None, {}, "")]
+    shown = [(name, value) for name, value in fields if value not in (None, {}, [], "")]
     width = max(len(name) for name, _ in shown)
     for name, value in shown:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = visible(text)
         print(f"{name:<{width}}  {text}")
 
 

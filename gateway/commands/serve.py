@@ -54,6 +54,8 @@ def server_options(log_level: str) -> dict[str, Any]:
         "access_log": False,  # gateway.access knows the request's id
         "log_config": _logging(log_level.upper()),
         "server_header": False,
+        "http": "gateway.http.protocol:BoundedProtocol",
+        "ws": "none",
         # Nobody is trusted to say who the client is.
         "proxy_headers": False,
         "lifespan": "on",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 
 import yaml
@@ -15,10 +16,11 @@ import yaml
 from gateway import vault
 from gateway.config.file import read
 from gateway.config.values import ConfigRefused, KeyEntry
-from gateway.fields import is_secret
+from gateway.display import key_view, team_view
+from gateway.fields import holds_secret, is_secret
 from gateway.litellm_names import is_unsupported_info
-from gateway.records import CallSettings, Key, Model
-from gateway.specs import KeySpec
+from gateway.records import CallSettings, Key, Model, Team
+from gateway.specs import BudgetSpec, KeySpec, TeamSpec, key_record
 from gateway.store import Store
 
 MASTER_KEY_VARIABLE = "LITELLM_MASTER_KEY"
@@ -29,11 +31,14 @@ _SECTION_OF = {
     "drop_params": "litellm_settings",
     "request_timeout": "litellm_settings",
     "stream_timeout": "router_settings",
+    "maximum_spend_logs_retention_period": "general_settings",
+    "store_prompts_in_spend_logs": "general_settings",
+    "redact_stored_prompts": "general_settings",
 }
 
 
 async def export(store: Store) -> str:
-    """The store's models, live gateway keys and changed settings as a configuration file.
+    """The store's models, teams, live gateway keys and changed settings as a configuration file.
 
     Raises:
         VaultError: The models were sealed with another secret key.
@@ -47,6 +52,7 @@ async def export(store: Store) -> str:
         variables.reserve(asdict(model))
     document = _document(
         [_model_entry(model, {"id": model.id, **model.info}, variables) for model in models],
+        [_team_entry(team) for team in await store.teams.all()],
         [
             _key_entry(key, {"key_hash": key.secret_hash})
             # By what the file holds, so that two stores of the same content give the same file.
@@ -55,7 +61,7 @@ async def export(store: Store) -> str:
         {name: value for name, value in settings.items() if value != default[name]},
     )
     comment = [
-        "Models, gateway keys and settings, exported by the gateway.",
+        "Models, teams, gateway keys and settings, exported by the gateway.",
         "Gateway keys are given by the SHA-256 of their secret, with which nobody can call.",
         "Admin keys, revoked keys and the secrets of providers are not in this file.",
     ]
@@ -85,6 +91,7 @@ def import_litellm(text: str) -> str:
         models.append(_model_entry(spec.record(None, None, 0), info, variables))
     document = _document(
         models,
+        [_team_entry(entry.spec.record(0)) for entry in config.teams],
         [_imported_key(entry) for entry in config.keys],
         {name: setting.value for name, setting in config.settings.items()},
     )
@@ -92,7 +99,7 @@ def import_litellm(text: str) -> str:
         given = config.master_key.text
         reference_to_it = given if vault.is_reference(given) else _reference(MASTER_KEY_VARIABLE)
         variables.reserve(reference_to_it)
-        document["general_settings"] = {"master_key": reference_to_it}
+        document.setdefault("general_settings", {})["master_key"] = reference_to_it
     comment = ["Translated from a LiteLLM configuration."]
     left_out = [str(finding) for finding in config.findings if finding.level != "warning"]
     if left_out:
@@ -121,8 +128,9 @@ class _Variables:
         """A secret parameter with a reference in place of each secret in it."""
         prefix = f"{model}_{name}"
         # Some are secret as a whole, some for what they hold.
-        inner = value if is_secret(name) else self._hide_inner(value, prefix)
-        return self._hide(value, prefix) if inner == value else inner
+        if holds_secret(value) and not is_secret(name):
+            return self._hide_inner(value, prefix)
+        return self._hide(value, prefix)
 
     def _hide(self, value: object, name: str) -> object:
         """The value with a reference in place of each text and number in it."""
@@ -177,30 +185,59 @@ def _model_entry(model: Model, info: Mapping[str, Any], variables: _Variables) -
     return entry | ({"model_info": dict(info)} if info else {})
 
 
-def _key_entry(key: Key | KeySpec, identity: Mapping[str, str]) -> dict[str, Any]:
-    limits = {"rpm_limit": key.rpm_limit, "tpm_limit": key.tpm_limit}
-    return _without_none({"label": key.label, **identity, **limits})
+def _team_entry(team: Team) -> dict[str, Any]:
+    return {"team_id": team.id, "name": team.name, **_fields(team_view(team), TeamSpec)}
+
+
+def _key_entry(key: Key, identity: Mapping[str, str]) -> dict[str, Any]:
+    label = {"label": key.label} if key.label else {}
+    return {**label, **identity, **_fields(key_view(key) | {"blocked": key.blocked}, KeySpec)}
+
+
+def _fields(view: Mapping[str, Any], spec: type[BudgetSpec]) -> dict[str, Any]:
+    """What is to be said of a key or team besides its name: nothing that goes without saying."""
+    named = ("label", "team_id", "name") if spec is TeamSpec else ("label",)
+    return {
+        name: _number(view[name])
+        for name in spec.model_fields
+        if name not in named and not _goes_without_saying(view.get(name))
+    }
+
+
+def _goes_without_saying(value: object) -> bool:
+    # By identity: a budget of 0 is equal to False, and far from none.
+    return value is None or value is False or value in ([], {})
 
 
 def _imported_key(entry: KeyEntry) -> dict[str, Any]:
+    key = key_record("", "", 0, **entry.spec.values_at(0))
     secret = entry.secret
     if secret is None:
-        return _key_entry(entry.spec, {"key_hash": str(entry.secret_hash)})
+        return _key_entry(key, {"key_hash": str(entry.secret_hash)})
     if vault.is_reference(secret.text):
-        return _key_entry(entry.spec, {"key": secret.text})
-    return _key_entry(entry.spec, {"key_hash": vault.hash_key(secret.text)})
+        return _key_entry(key, {"key": secret.text})
+    return _key_entry(key, {"key_hash": vault.hash_key(secret.text)})
 
 
 def _document(
-    models: list[dict[str, Any]], keys: list[dict[str, Any]], settings: Mapping[str, Any]
+    models: list[dict[str, Any]],
+    teams: list[dict[str, Any]],
+    keys: list[dict[str, Any]],
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     document: dict[str, Any] = {"model_list": models}
+    if teams:
+        document["teams"] = teams
     if keys:
         document["keys"] = keys
     for name, value in settings.items():
-        whole = isinstance(value, float) and value.is_integer()
-        document.setdefault(_SECTION_OF[name], {})[name] = int(value) if whole else value
+        document.setdefault(_SECTION_OF[name], {})[name] = _number(value)
     return document
+
+
+def _number(value: Any) -> Any:
+    """A whole number without the `.0` that it has as dollars or seconds."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -227,10 +264,17 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
+    def represent_float(self, data: float) -> yaml.ScalarNode:
+        # Cents with their digits, and not as 5.0e-05.
+        if 1e-9 <= abs(data) < 1:
+            return self.represent_scalar("tag:yaml.org,2002:float", f"{Decimal(repr(data)):f}")
+        return super().represent_float(data)
+
     def represent_str(self, data: str) -> yaml.ScalarNode:
         # In quotes that escape: PyYAML writes these line ends in a way that loses them.
         style = '"' if _ODD_LINE_END.search(data) else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style)
 
 
+_Dumper.add_representer(float, _Dumper.represent_float)
 _Dumper.add_representer(str, _Dumper.represent_str)

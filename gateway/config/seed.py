@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from gateway import vault
-from gateway.config.values import ConfigFile, KeyEntry
+from gateway.config.values import ConfigFile, ConfigRefused, Finding, KeyEntry, TeamEntry
 from gateway.errors import Conflict
-from gateway.records import Actor, Key, Model
-from gateway.specs import ModelSpec, key_record
+from gateway.records import Actor, Key, Model, Team
+from gateway.specs import BudgetSpec, ModelSpec, TeamSpec, key_record
 from gateway.store import Store
 
 ENVIRONMENT_LABEL = "GATEWAY_ADMIN_KEY"
 MASTER_KEY_LABEL = "master_key"
 START = Actor("start")
 
-# What a key has from elsewhere: a file cannot change it.
-_NOT_OF_THE_FILE = [
-    "id",
+# What a key or a team has from elsewhere: a file cannot change it.
+_OF_THE_STORE = ("id", "created_at", "updated_at")
+_OF_A_KEY = (
+    *_OF_THE_STORE,
     "kind",
+    # It may have been rotated a moment ago.
+    "secret_hash",
     "hint",
     "retiring_hash",
     "retiring_until",
-    "updated_at",
     "revoked_at",
-]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,14 @@ class Change:
 
     Attributes:
         kind: What sort of thing it is.
-        name: A model's name, a key's label or its place in the file, a setting's name.
-        state: `revoked`: the key was revoked before, and stays so.
+        name: A model's name, a team's id, a key's label or its place in the file, a setting's name.
+        state: `revoked`: the key was revoked before, and stays so. `rotated`: the key has another
+            secret by now, and is left alone.
     """
 
-    kind: Literal["model", "key", "setting", "admin key"]
+    kind: Literal["model", "team", "key", "setting", "admin key"]
     name: str
-    state: Literal["added", "updated", "unchanged", "revoked"]
+    state: Literal["added", "updated", "unchanged", "revoked", "rotated"]
 
 
 async def ensure_admin_key(store: Store, given: str | None) -> str | None:
@@ -59,7 +62,8 @@ async def ensure_admin_key(store: Store, given: str | None) -> str | None:
         vault.check_strength(given, ENVIRONMENT_LABEL)
         await replace_admin_key(store, given, ENVIRONMENT_LABEL, START)
         return None
-    if any(key.is_admin and key.revoked_at is None for key in await store.keys.all()):
+    now = time.time()
+    if any(key.is_admin and key.state(now) == "active" for key in await store.keys.all()):
         return None
     secret = vault.new_key()
     await replace_admin_key(store, secret, "first start", START)
@@ -68,22 +72,32 @@ async def ensure_admin_key(store: Store, given: str | None) -> str | None:
 
 async def replace_admin_key(
     store: Store, secret: str, label: str, by: Actor
-) -> Literal["added", "updated", "unchanged"]:
+) -> Literal["added", "updated", "unchanged", "rotated"]:
     """Let `secret` manage the gateway, in place of the admin key that `label` meant before.
 
     Raises:
-        Conflict: It is a gateway key, or one that was revoked.
+        Conflict: It is a gateway key, one that was revoked, or one from before a rotation.
     """
     keys = await store.keys.all()
-    known = next((key for key in keys if key.secret_hash == vault.hash_key(secret)), None)
+    now = int(time.time())
+    hashed = vault.hash_key(secret)
+    rotated_id = (await store.keys.retired()).get(hashed)
+    if rotated := next((key for key in keys if key.id == rotated_id), None):
+        # As long as the old secret is good, so is what gives it.
+        good = hashed == rotated.retiring_hash and now < (rotated.retiring_until or 0)
+        if good and rotated.is_admin and rotated.state(now) == "active":
+            return "rotated"
+        raise Conflict(
+            f"{label} is the secret of a key that has a new one since; set the new one", param=label
+        )
+    known = next((key for key in keys if key.secret_hash == hashed), None)
     old = [
         key.id
         for key in keys
         if key.is_admin and key.label == label and key.revoked_at is None and key != known
     ]
-    now = int(time.time())
     if known is None:
-        key = key_record(vault.hash_key(secret), vault.hint(secret), now, kind="admin", label=label)
+        key = key_record(hashed, vault.hint(secret), now, kind="admin", label=label)
         await store.keys.add(key, by)
     elif not known.is_admin or known.revoked_at is not None:
         raise Conflict(
@@ -104,26 +118,34 @@ async def apply(
 
     Returns a change for each thing the file names, also where nothing is different now.
 
-    Applying a file twice changes nothing the second time. Models are matched by name, keys by
-    the hash of their secret.
+    Applying a file twice changes nothing the second time. Models are matched by name, teams by id,
+    keys by the hash of their secret. Whether a key or team is blocked changes only where the file
+    says so: it may have been blocked in haste.
 
     Raises:
-        ConfigRefused: The file has errors, or a variable that a key or setting needs is not set.
-        Conflict: A key has another use, or a model's id belongs to another model.
+        ConfigRefused: The file has errors, a variable that a key or setting needs is not set, or a
+            key's team is nowhere.
+        Conflict: A key has another use, or a model's id, or a team's name, belongs to another.
         VaultError: The store's models were sealed with another secret key.
     """
     resolved = config.resolve(environ)
     now = int(time.time())
     stored_models = {model.name: model for model in await store.models.all()}
-    stored_keys = {key.secret_hash: key for key in await store.keys.all()}
+    stored_teams = {team.id: team for team in await store.teams.all()}
+    known_keys = _Known(await store.keys.all(), await store.keys.retired())
     settings = await store.settings.get()
     # Everything that may refuse comes before the first write.
     models = [_next_model(spec, stored_models, now) for spec in config.models]
     _refuse_taken_ids(models, stored_models)
+    _refuse_taken_names(config.teams, stored_teams)
     keys = [
-        (entry, stored_keys.get(hashed), _next_key(entry, hashed, hint, stored_keys, now))
+        (entry, known_keys.get(entry, hashed), key_record(hashed, hint, now))
         for hashed, (entry, hint) in resolved.keys.items()
     ]
+    _refuse_missing_teams(
+        [entry for entry, before, _ in keys if before is None or before.revoked_at is None],
+        stored_teams.keys() | {entry.spec.team_id for entry in config.teams},
+    )
     changes: list[Change] = []
     if resolved.master_key is not None:
         state = await replace_admin_key(store, resolved.master_key, MASTER_KEY_LABEL, by)
@@ -131,13 +153,34 @@ async def apply(
     changes += [
         await _put_model(store, model, stored_models.get(model.name), by) for model in models
     ]
-    changes += [await _put_key(store, entry, before, key, by) for entry, before, key in keys]
+    changes += [await _put_team(store, team.spec, stored_teams, by) for team in config.teams]
+    changes += [await _put_key(store, entry, before, new, by) for entry, before, new in keys]
     for name, value in resolved.settings.items():
         same = getattr(settings, name) == value
         changes.append(Change("setting", name, "unchanged" if same else "updated"))
     if replace(settings, **resolved.settings) != settings:
         await store.settings.put(replace(settings, **resolved.settings), by)
     return changes
+
+
+class _Known:
+    """The store's keys, by secrets they have and had."""
+
+    def __init__(self, keys: Sequence[Key], retired: Mapping[str, str]) -> None:
+        by_id = {key.id: key for key in keys}
+        self._keys = {hashed: by_id[key_id] for hashed, key_id in retired.items()}
+        self._keys |= {key.secret_hash: key for key in keys}
+
+    def get(self, entry: KeyEntry, hashed: str) -> Key | None:
+        """Raises Conflict for an admin key."""
+        key = self._keys.get(hashed)
+        if key is not None and key.is_admin:
+            raise Conflict(
+                f"{entry.path} in line {entry.line} is an admin key, which cannot be a gateway key "
+                "too",
+                param=entry.path,
+            )
+        return key
 
 
 def _next_model(spec: ModelSpec, stored: Mapping[str, Model], now: int) -> Model:
@@ -159,19 +202,31 @@ def _refuse_taken_ids(models: list[Model], stored: Mapping[str, Model]) -> None:
             )
 
 
-def _next_key(entry: KeyEntry, hashed: str, hint: str, stored: Mapping[str, Key], now: int) -> Key:
-    spec = entry.spec
-    before = stored.get(hashed)
-    if before is None:
-        return key_record(hashed, hint, now, **spec.values_at(now))
-    if before.is_admin:
-        raise Conflict(
-            f"{entry.path} in line {entry.line} is an admin key, which cannot be a gateway key too",
-            param=entry.path,
+def _refuse_taken_names(entries: Iterable[TeamEntry], stored: Mapping[str, Team]) -> None:
+    owners = {team.name: team.id for team in stored.values()}
+    for entry in entries:
+        owner = owners.get(entry.spec.name, entry.spec.team_id)
+        if owner != entry.spec.team_id:
+            raise Conflict(
+                f"The name {entry.spec.name!r} of the team {entry.spec.team_id!r} in line "
+                f"{entry.line} is that of the team {owner!r}; rename or delete that team first",
+                param=f"{entry.path}.name",
+            )
+
+
+def _refuse_missing_teams(entries: Iterable[KeyEntry], known: Collection[str | None]) -> None:
+    missing = [
+        Finding(
+            entry.line,
+            f"{entry.path}.team_id",
+            "error",
+            f"no team has the id {entry.spec.team_id!r}; name it under teams: too",
         )
-    described = key_record(hashed, hint, before.created_at, **spec.values_at(now))
-    kept = {name: getattr(before, name) for name in _NOT_OF_THE_FILE}
-    return replace(described, **kept)
+        for entry in entries
+        if entry.spec.team_id is not None and entry.spec.team_id not in known
+    ]
+    if missing:
+        raise ConfigRefused(missing)
 
 
 async def _put_model(store: Store, model: Model, before: Model | None, by: Actor) -> Change:
@@ -188,22 +243,53 @@ async def _put_model(store: Store, model: Model, before: Model | None, by: Actor
     return Change("model", model.name, "updated")
 
 
-async def _put_key(
-    store: Store, entry: KeyEntry, before: Key | None, key: Key, by: Actor
-) -> Change:
-    name = key.label or entry.path
+async def _put_team(store: Store, spec: TeamSpec, stored: Mapping[str, Team], by: Actor) -> Change:
+    now = int(time.time())
+    described = spec.record(now)
+    before = stored.get(described.id)
     if before is None:
-        await store.keys.add(key, by)
+        await store.teams.add(described, by)
+        return Change("team", described.id, "added")
+
+    def changed(team: Team) -> Team:
+        return replace(described, **_kept(team, spec, _OF_THE_STORE))
+
+    if _comparable(changed(before)) == _comparable(before):
+        return Change("team", described.id, "unchanged")
+    await store.teams.change(described.id, lambda team: replace(changed(team), updated_at=now), by)
+    return Change("team", described.id, "updated")
+
+
+async def _put_key(
+    store: Store, entry: KeyEntry, before: Key | None, new: Key, by: Actor
+) -> Change:
+    """`new` is the key's record, without what the file says of it."""
+    name = entry.spec.label or entry.path
+    now = new.created_at
+    described = replace(new, **entry.spec.values_at(now))
+    if before is None:
+        await store.keys.add(described, by)
         return Change("key", name, "added")
     if before.revoked_at is not None:
         return Change("key", name, "revoked")
-    if key == before:
+    if before.secret_hash != new.secret_hash:
+        return Change("key", name, "rotated")
+
+    def changed(key: Key) -> Key:
+        return replace(described, **_kept(key, entry.spec, _OF_A_KEY))
+
+    if _comparable(changed(before)) == _comparable(before):
         return Change("key", name, "unchanged")
-    now = int(time.time())
-    await store.keys.change(key.id, lambda _: replace(key, updated_at=now), by)
+    await store.keys.change(before.id, lambda key: replace(changed(key), updated_at=now), by)
     return Change("key", name, "updated")
 
 
-def _comparable(model: Model) -> str:
+def _kept(stored: Key | Team, spec: BudgetSpec, names: tuple[str, ...]) -> dict[str, Any]:
+    if "blocked" not in spec.model_fields_set:
+        names = (*names, "blocked")
+    return {name: getattr(stored, name) for name in names}
+
+
+def _comparable(record: Model | Key | Team) -> str:
     # As JSON, in which 1 and true are not the same.
-    return json.dumps(asdict(model) | {"created_at": 0, "updated_at": 0}, sort_keys=True)
+    return json.dumps(asdict(record) | {"created_at": 0, "updated_at": 0}, sort_keys=True)

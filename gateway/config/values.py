@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from gateway import vault
 from gateway.errors import GatewayError, InvalidField, Misconfigured
-from gateway.specs import KeySpec, ModelSpec
+from gateway.specs import KeySpec, ModelSpec, TeamSpec, setting
 
 Level = Literal["error", "warning", "unsupported"]
 
-_BOOLEANS = {"true": True, "false": False}
 # What is shown of a key of which only the hash is known.
 _HINT_OF_HASH = vault.KEY_PREFIX + "…"
 
@@ -64,7 +62,7 @@ class Setting:
 
     line: int
     path: str
-    value: bool | float | str
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +86,15 @@ class KeyEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class TeamEntry:
+    """A team in the file; it has an id."""
+
+    line: int
+    path: str
+    spec: TeamSpec
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A place that names an environment variable."""
 
@@ -102,6 +109,7 @@ class ConfigFile:
 
     Attributes:
         models: In the file's order; without those that have an error or are not supported.
+        teams: Likewise.
         keys: Likewise.
         settings: By their names in CallSettings; only those the file names.
         master_key: An admin key.
@@ -110,6 +118,7 @@ class ConfigFile:
     """
 
     models: tuple[ModelSpec, ...] = ()
+    teams: tuple[TeamEntry, ...] = ()
     keys: tuple[KeyEntry, ...] = ()
     settings: Mapping[str, Setting] = field(default_factory=dict)
     master_key: Secret | None = None
@@ -184,26 +193,6 @@ class Resolved:
     keys: Mapping[str, tuple[KeyEntry, str]]
     settings: Mapping[str, Any]
     master_key: str | None = field(repr=False)
-
-
-def setting(name: str, value: object) -> bool | float:
-    """The value of the call setting `name`, from the file or a variable's text.
-
-    Raises:
-        InvalidField: It is none.
-    """
-    if name == "drop_params":
-        boolean = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else value
-        if not isinstance(boolean, bool):
-            raise InvalidField("takes true or false", param=name)
-        return boolean
-    try:
-        number = float(value) if isinstance(value, int | float | str) else math.nan
-    except (ValueError, OverflowError):
-        number = math.nan
-    if isinstance(value, bool) or not 0 < number < math.inf:
-        raise InvalidField("takes a number of seconds above 0", param=name)
-    return number
 
 
 def _strong(text: str, name: str, environ: Mapping[str, str]) -> str:

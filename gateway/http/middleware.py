@@ -22,6 +22,8 @@ access = logging.getLogger("gateway.access")
 REQUEST_ID = "x-request-id"
 # What is echoed must be safe in a header and in a log line.
 _ACCEPTED_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+# LiteLLM has routes with a key in the path, and some put one where an id belongs.
+_SECRET = re.compile("sk-[^/]+")
 
 
 class Boundary:
@@ -63,7 +65,7 @@ class Boundary:
             access.info(
                 "%s %s %s %.1fms %s",
                 scope["method"],
-                scope["path"].encode("unicode_escape").decode(),
+                _SECRET.sub("sk-****", scope["path"]).encode("unicode_escape").decode(),
                 # nginx's number for a client that closed its connection first
                 status or 499,
                 (time.perf_counter() - started) * 1000,

@@ -14,7 +14,9 @@ from gateway.errors import NotFound
 from gateway.http.bodies import validate
 from gateway.http.requests import caller, json_response, read_object, services, unless_gone
 from gateway.http.sse import EventStream
-from gateway.records import Call, Key, Model, Operation
+from gateway.http.tags import take_tags
+from gateway.records import Call, Model, Operation
+from gateway.resolve import callable_models
 
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
@@ -24,12 +26,12 @@ def call(operation: Operation) -> Endpoint:
 
     async def endpoint(request: Request) -> ASGIApp:
         key = caller(request)
-        body = validate(operation, await read_object(request))
+        body = await read_object(request)
+        tags = take_tags(request.headers, body)
         pipeline = services(request).pipeline
-        made = Call(operation, key, body, request.state.request_id)
+        made = Call(operation, key, validate(operation, body), request.state.request_id, tags)
         if made.streams:
-            stream = await unless_gone(request.receive, pipeline.stream(made))
-            return EventStream(stream)
+            return EventStream(pipeline, made)
         answer = await unless_gone(request.receive, pipeline.complete(made))
         return json_response(answer.body, headers=answer.headers)
 
@@ -37,27 +39,34 @@ def call(operation: Operation) -> Endpoint:
 
 
 async def list_models(request: Request) -> Response:
-    """OpenAI's list; for an admin with what is registered."""
-    key = caller(request)
-    models = services(request).registry.models.values()
-    return json_response({"object": "list", "data": [_entry(model, key) for model in models]})
+    """OpenAI's list of what the key may call, its aliases too; for an admin, of what is registered
+    with how that is reached."""
+    listed = _listed(request)
+    return json_response({"object": "list", "data": list(listed.values())})
 
 
 async def get_model(request: Request) -> Response:
-    """OpenAI's model object; for an admin with what is registered."""
-    key = caller(request)
+    """One entry of that list."""
     name = request.path_params["name"]
-    model = services(request).registry.models.get(name)
-    if model is None:
+    entry = _listed(request).get(name)
+    if entry is None:
         raise NotFound(f"The model '{name}' does not exist", param="model", code="model_not_found")
-    return json_response(_entry(model, key))
+    return json_response(entry)
 
 
-def _entry(model: Model, key: Key) -> dict[str, Any]:
-    entry = {
-        "id": model.name,
+def _listed(request: Request) -> dict[str, dict[str, Any]]:
+    key = caller(request)
+    models = services(request).registry.models
+    if key.is_admin:
+        return {name: _entry(name, model) | model_view(model) for name, model in models.items()}
+    found = callable_models(models, key)
+    return {name: _entry(name, model) for name, model in found.items()}
+
+
+def _entry(name: str, model: Model) -> dict[str, Any]:
+    return {
+        "id": name,
         "object": "model",
         "created": model.created_at,
         "owned_by": model.provider,
     }
-    return entry | model_view(model) if key.is_admin else entry

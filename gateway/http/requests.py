@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import orjson
@@ -13,16 +14,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
 
-from gateway.auth import authenticate, require_admin
-from gateway.errors import BodyTooLarge, InvalidRequest
+from gateway.auth import authenticate, credential, require_admin
+from gateway.budgets import Budgets
+from gateway.errors import BodyTooLarge, InvalidField, InvalidRequest, NotAuthenticated, TooSlow
+from gateway.ledger import Ledger
 from gateway.pipeline import Pipeline
 from gateway.records import Actor, Key
 from gateway.registry import Registry
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.throttle import Throttle
 from gateway.upstream.litellm_lane import LitellmLane
+from gateway.vault import hash_key
 
 T = TypeVar("T")
+
+_MOST = 1000
+_DEFAULT_LIMIT = 100
+PIECE_SECONDS = 30.0
+# As many digits as the most has, for int() refuses thousands of them with an error of its own.
+_LIMIT = re.compile(r"[0-9]{1,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,10 @@ class Services:
     store: Store
     registry: Registry
     lane: LitellmLane
+    ledger: Ledger
+    budgets: Budgets
     pipeline: Pipeline
+    throttle: Throttle = field(default_factory=Throttle)
 
 
 class ClientGone(Exception):
@@ -45,12 +59,36 @@ def services(request: Request) -> Services:
 
 
 def caller(request: Request) -> Key:
-    """The key of the caller. Raises NotAuthenticated."""
-    return authenticate(services(request).registry, request.headers)
+    """The key of the caller.
+
+    Raises:
+        NotAuthenticated: See `authenticate`.
+        RateLimited: Too many wrong keys came from the address, and this one is wrong, or an admin
+            key that is new there: the answer must not tell which. Gateway keys are never refused.
+    """
+    registry, throttle = services(request).registry, services(request).throttle
+    secret_hash = hash_key(credential(request.headers))
+    try:
+        key = authenticate(registry, request.headers)
+    except NotAuthenticated:
+        # A key that has expired, or was revoked or blocked, is no guess.
+        if registry.key(secret_hash) is None:
+            throttle.check(_address(request), secret_hash)
+            throttle.failed(_address(request))
+        raise
+    if key.is_admin:
+        throttle.check(_address(request), secret_hash)
+        throttle.accepted(_address(request), secret_hash)
+    return key
 
 
 def admin(request: Request) -> Key:
-    """The admin key of the caller. Raises NotAuthenticated, AdminRequired."""
+    """The admin key of the caller.
+
+    Raises NotAuthenticated, AdminRequired; RateLimited, before the key is looked at.
+    """
+    secret_hash = hash_key(credential(request.headers))
+    services(request).throttle.check(_address(request), secret_hash)
     key = caller(request)
     require_admin(key)
     return key
@@ -59,7 +97,20 @@ def admin(request: Request) -> Key:
 def actor(request: Request) -> Actor:
     """The admin who makes the request, for the audit log. Raises what `admin` raises."""
     key = admin(request)
-    return Actor(key.id, key.label, request.client.host if request.client else None)
+    return Actor(key.id, key.label, _address(request))
+
+
+def _address(request: Request) -> str | None:
+    # The socket's: what X-Forwarded-For says is the client's to choose.
+    return request.client.host if request.client else None
+
+
+def page_limit(request: Request) -> int:
+    """How many things `?limit=` wants on a page. Raises InvalidField."""
+    given = request.query_params.get("limit", str(_DEFAULT_LIMIT))
+    if not _LIMIT.fullmatch(given) or not 1 <= int(given) <= _MOST:
+        raise InvalidField(f"limit takes a whole number from 1 to {_MOST}", param="limit")
+    return int(given)
 
 
 def json_response(
@@ -82,6 +133,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     Raises:
         InvalidRequest: It is something else.
         BodyTooLarge: It is larger than the settings allow; it has not been read to its end.
+        TooSlow: It does not go on coming.
     """
     try:
         body = orjson.loads(await _read(request, services(request).settings.max_body_bytes))
@@ -104,11 +156,21 @@ async def _read(request: Request, limit: int) -> bytes:
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise too_large
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    pieces = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(PIECE_SECONDS):
+                piece = await anext(pieces, None)
+        except TimeoutError:
+            raise TooSlow(
+                f"Nothing of the body came for {PIECE_SECONDS:.0f} s; send the request again",
+                headers={"connection": "close"},
+            ) from None
+        if piece is None:
+            return bytes(body)
+        body += piece
         if len(body) > limit:
             raise too_large
-    return bytes(body)
 
 
 async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:

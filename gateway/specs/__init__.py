@@ -1,26 +1,33 @@
-"""What an operator may say of models, keys and teams, checked, and made into records.
+"""What an operator may say of models, keys, teams and settings, checked, and made into records.
 
 The HTTP routes, the CLI and the YAML file all pass through here, so that a rule for a field
 stands once.
 """
 
-from gateway.specs.keys import KeySpec, key_record, key_spec, patched_key, rotated
+from gateway.specs.budgets import BudgetSpec
+from gateway.specs.keys import KeySpec, described_key, key_record, key_spec, patched_key, rotated
 from gateway.specs.models import ModelSpec, describe, model_spec, patched
+from gateway.specs.settings import patched_settings, setting
 from gateway.specs.shared import new_id
-from gateway.specs.teams import TeamSpec, patched_team, team_spec
+from gateway.specs.teams import TeamSpec, described_team, patched_team, team_spec
 
 __all__ = [
+    "BudgetSpec",
     "KeySpec",
     "ModelSpec",
     "TeamSpec",
     "describe",
+    "described_key",
+    "described_team",
     "key_record",
     "key_spec",
     "model_spec",
     "new_id",
     "patched",
     "patched_key",
+    "patched_settings",
     "patched_team",
     "rotated",
+    "setting",
     "team_spec",
 ]

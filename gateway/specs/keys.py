@@ -10,16 +10,38 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from gateway import periods, vault
-from gateway.errors import InvalidField
+from gateway.errors import Conflict, InvalidField
 from gateway.fields import WrongField, merge_patch
 from gateway.records import Key, KeyKind
 from gateway.specs.budgets import BudgetSpec
-from gateway.specs.shared import Id, Label, Limit, Name, OptionalText, invalid_field, new_id
+from gateway.specs.shared import (
+    Id,
+    Label,
+    Limit,
+    Name,
+    OptionalText,
+    check_patch,
+    invalid_field,
+    new_id,
+)
 
 _MEANT = {"key_alias": "label", "expires": "expires_at"}
 _MOST_TAGS = 20
 _LONGEST_TAG = 64
 _MERGED = ("aliases", "metadata", "model_rpm_limit", "model_tpm_limit")
+# No limit holds for an admin key, so to take one would be a promise broken.
+_NOT_FOR_ADMINS = (
+    "team_id",
+    "models",
+    "rpm_limit",
+    "tpm_limit",
+    "model_rpm_limit",
+    "model_tpm_limit",
+    "max_parallel_requests",
+    "max_budget",
+    "soft_budget",
+    "budget_duration",
+)
 
 
 def _none_is(empty: type) -> BeforeValidator:
@@ -42,15 +64,18 @@ def _length(duration: str | None) -> str | None:
     return duration
 
 
-def _moment(value: object) -> object:
-    """The seconds since the epoch of an ISO 8601 time with a zone."""
-    if not isinstance(value, str) or not value.strip():
-        return None if value == "" else value
+def _moment(value: object) -> int | None:
+    """The seconds since the epoch of an ISO 8601 time, in UTC unless it names a zone."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
     try:
-        moment = datetime.fromisoformat(value.strip())
+        moment = datetime.fromisoformat(value.strip() if isinstance(value, str) else "")
+        found = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        # In a zone, the first and the last year reach beyond what can be shown in UTC.
+        datetime.fromtimestamp(found, UTC)
     except ValueError:
         raise ValueError("takes an ISO 8601 time such as 2027-01-31T00:00:00Z") from None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return found
 
 
 Tag = Annotated[Name, AfterValidator(_tag)]
@@ -109,9 +134,15 @@ class KeySpec(BudgetSpec):
         return values
 
     def record(self, secret: str, now: int, kind: KeyKind = "gateway") -> Key:
-        """Make the record of the key whose secret this is."""
-        return key_record(
-            vault.hash_key(secret), vault.hint(secret), now, kind=kind, **self.values_at(now)
+        """Make the record of the key whose secret this is.
+
+        Raises:
+            InvalidField: An admin key is given what only a gateway key can have.
+        """
+        return _checked(
+            key_record(
+                vault.hash_key(secret), vault.hint(secret), now, kind=kind, **self.values_at(now)
+            )
         )
 
 
@@ -146,30 +177,59 @@ def patched_key(key: Key, patch: object, now: int) -> Key:
     Raises:
         InvalidField: The patch cannot be.
     """
-    if not isinstance(patch, Mapping):
-        raise InvalidField("The body must be a JSON object")
     merged = {
-        name: merge_patch(getattr(key, name), value) if name in _MERGED and value else value
-        for name, value in patch.items()
+        name: merge_patch(getattr(key, name), value)
+        if name in _MERGED and isinstance(value, Mapping)
+        else value
+        for name, value in check_patch(patch).items()
     }
-    return dataclasses.replace(key, **key_spec(merged).values_at(now), updated_at=now)
+    return described_key(key, merged, now)
+
+
+def described_key(key: Key, description: object, now: int) -> Key:
+    """The key with the fields that a description gives, each of them whole.
+
+    Raises:
+        InvalidField: The description cannot be, or not for this kind of key.
+    """
+    values = key_spec(description).values_at(now)
+    return _checked(dataclasses.replace(key, **values, updated_at=now))
+
+
+def _checked(key: Key) -> Key:
+    for name in _NOT_FOR_ADMINS:
+        if key.is_admin and getattr(key, name) not in (None, (), {}):
+            raise InvalidField(
+                f"{name}: an admin key is bound by no limit; issue a gateway key for what shall be",
+                param=name,
+            )
+    return key
 
 
 def rotated(key: Key, secret: str, grace: str | None, now: int) -> Key:
-    """The key with a new secret, and the old one good for a length of time such as `1h`.
+    """The key with a new secret, and the old one good for a length of time such as `1h`, or ended.
+
+    The old one stays known even so: whoever still has it is not to bring it back as a new key.
 
     Raises:
         InvalidField: `grace` is no length of time.
+        Conflict: The key has expired, and its new secret would have too.
     """
     try:
-        until = now + periods.seconds(grace) if grace else None
+        until = now + periods.seconds(grace) if grace else now
     except ValueError as error:
         raise InvalidField(f"grace_period {error}", param="grace_period") from None
+    if key.state(now) == "expired":
+        raise Conflict(
+            f"The key {key.id!r} has expired, and a new secret for it would have too; give it "
+            "another end first (duration or expires_at)",
+            param="id",
+        )
     return dataclasses.replace(
         key,
         secret_hash=vault.hash_key(secret),
         hint=vault.hint(secret),
-        retiring_hash=key.secret_hash if until else None,
+        retiring_hash=key.secret_hash,
         retiring_until=until,
         updated_at=now,
     )

@@ -18,7 +18,8 @@ from gateway.fields import (
     is_secret,
     merge_patch,
 )
-from gateway.litellm_names import PER_CALL, is_unsupported_param
+from gateway.litellm_names import PER_CALL, is_unsupported_param, is_unsupported_price
+from gateway.price_names import check_prices
 from gateway.providers import (
     BASE_URL_REQUIRED,
     known_providers,
@@ -107,6 +108,7 @@ class ModelSpec(BaseModel):
         given_id = self.model_info.get("id")
         if given_id is not None and not (isinstance(given_id, str) and given_id.strip()):
             raise WrongField("model_info.id", "takes text")
+        self._check_prices()
         return self
 
     @property
@@ -121,12 +123,23 @@ class ModelSpec(BaseModel):
                 continue
             if name == "model" and not (isinstance(value, str) and value.strip()):
                 raise WrongField(field, "takes the provider's name for the model")
-            if is_unsupported_param(name):
+            # Of prices, more can be said.
+            if is_unsupported_param(name) and not is_unsupported_price(name):
                 raise WrongField(field, "is not supported by this gateway yet")
             if name in PER_CALL:
                 raise WrongField(field, "belongs to a single call, not to a model")
             if name in ("timeout", "stream_timeout") and not _positive(value):
                 raise WrongField(field, "takes a number of seconds above 0")
+
+    def _check_prices(self) -> None:
+        for where, values in (
+            ("litellm_params", self.litellm_params),
+            ("model_info", self.model_info),
+        ):
+            check_prices(values, where)
+            base_model = values.get("base_model")
+            if base_model is not None and not (isinstance(base_model, str) and base_model.strip()):
+                raise WrongField(f"{where}.base_model", "takes the name of a model, such as gpt-4o")
 
     def record(self, model_id: str | None, created_at: int | None, now: int) -> Model:
         """Make the record: a new one, or the next version of the one with this id."""

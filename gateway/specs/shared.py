@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationError
 
 from gateway.errors import InvalidField
-from gateway.fields import WrongField
+from gateway.fields import WrongField, check_json
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -89,6 +89,17 @@ def invalid_field(error: ValidationError, meant: Mapping[str, str]) -> InvalidFi
     if first["type"] == "extra_forbidden":
         return no_such_field(field, meant)
     return InvalidField(f"{field}: {message[0].lower()}{message[1:]}", param=field)
+
+
+def check_patch(patch: object) -> Mapping[str, Any]:
+    """The patch, where it is JSON of a depth that can be merged. Raises InvalidField."""
+    if not isinstance(patch, Mapping):
+        raise InvalidField("The body must be a JSON object")
+    try:
+        check_json(patch)
+    except WrongField as wrong:
+        raise wrong.shown() from None
+    return patch
 
 
 def no_such_field(field: str, meant: Mapping[str, str]) -> InvalidField:

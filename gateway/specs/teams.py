@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field, ValidationError
 
 from gateway.errors import InvalidField
+from gateway.fields import merge_patch
 from gateway.records import Team
 from gateway.specs.budgets import BudgetSpec
-from gateway.specs.shared import Id, Name, invalid_field, new_id
+from gateway.specs.shared import Id, Name, check_patch, invalid_field, new_id
 
 _MEANT = {"team_alias": "name"}
 
@@ -43,17 +45,27 @@ def team_spec(data: object) -> TeamSpec:
 
 
 def patched_team(team: Team, patch: object, now: int) -> Team:
-    """The team with the fields that `patch` names; null gives one its default.
+    """The team with the fields that a JSON merge patch names; null gives one its default.
 
     Raises:
         InvalidField: The patch cannot be.
     """
-    if not isinstance(patch, Mapping):
-        raise InvalidField("The body must be a JSON object")
-    if patch.get("team_id", team.id) != team.id:
+    merged = dict(check_patch(patch))
+    if isinstance(merged.get("metadata"), Mapping):
+        merged["metadata"] = merge_patch(team.metadata, merged["metadata"])
+    return described_team(team, merged, now)
+
+
+def described_team(team: Team, description: Mapping[str, Any], now: int) -> Team:
+    """The team with the fields that a description gives, each of them whole.
+
+    Raises:
+        InvalidField: The description cannot be.
+    """
+    if description.get("team_id", team.id) != team.id:
         raise InvalidField("team_id cannot be changed", param="team_id")
     try:
-        values = _TeamPatch.model_validate(patch).values()
+        values = _TeamPatch.model_validate(description).values()
     except ValidationError as error:
         raise invalid_field(error, _MEANT) from None
     values.pop("team_id", None)

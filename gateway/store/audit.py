@@ -1,4 +1,4 @@
-"""Who changed what: written in the transaction of the change itself."""
+"""Who changed what: written in the transaction of the change itself, and never changed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, or_, select
 
-from gateway.display import HIDDEN
+from gateway.display import HIDDEN, timestamp
 from gateway.records import Actor
 from gateway.store.database import Database, Write
 from gateway.store.tables import audit
@@ -40,35 +40,73 @@ class AuditEntry:
     before: Json | None
     after: Json | None
 
+    def view(self) -> dict[str, Any]:
+        """The change as JSON."""
+        return {
+            "id": self.position,
+            "object": "audit_entry",
+            "at": timestamp(self.at),
+            "actor": {
+                "id": self.actor.id,
+                "label": self.actor.label,
+                "address": self.actor.address,
+            },
+            "action": self.action,
+            "target": {"id": self.target_id, "name": self.target_name},
+            "before": None if self.before is None else dict(self.before),
+            "after": None if self.after is None else dict(self.after),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which changes to list; what is None does not matter.
+
+    Attributes:
+        target: The id or the name of what was changed.
+        actor: The id or the label of who changed it.
+        action: `key.add`, or a kind of thing alone, such as `key`.
+        since: The first second to list.
+        until: The first second not to list any more.
+    """
+
+    target: str | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.target is not None:
+            found.append(or_(audit.c.target_id == self.target, audit.c.target_name == self.target))
+        if self.actor is not None:
+            found.append(or_(audit.c.actor_id == self.actor, audit.c.actor_label == self.actor))
+        if self.action is not None:
+            kind = audit.c.action.startswith(f"{self.action}.", autoescape=True)
+            found.append(or_(audit.c.action == self.action, kind))
+        if self.since is not None:
+            found.append(audit.c.at >= self.since)
+        if self.until is not None:
+            found.append(audit.c.at < self.until)
+        return found
+
 
 class AuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def page(
-        self,
-        limit: int,
-        before: int | None = None,
-        target_id: str | None = None,
-        actor_id: str | None = None,
-        action: str | None = None,
+        self, limit: int, before: int | None = None, wanted: AuditFilter | None = None
     ) -> tuple[list[AuditEntry], bool]:
         """Up to `limit` changes, the newest first, and whether there are older ones.
 
-        `before` is a position; `action` may be a kind of thing alone, such as `key`.
+        `before` is the position of the last change on the page before this one.
         """
-        query = select(audit).order_by(audit.c.position.desc()).limit(limit + 1)
+        where = (wanted or AuditFilter()).conditions()
         if before is not None:
-            query = query.where(audit.c.position < before)
-        if target_id is not None:
-            query = query.where(
-                (audit.c.target_id == target_id) | (audit.c.target_name == target_id)
-            )
-        if actor_id is not None:
-            query = query.where(audit.c.actor_id == actor_id)
-        if action is not None:
-            kind = audit.c.action.startswith(f"{action}.", autoescape=True)
-            query = query.where((audit.c.action == action) | kind)
+            where.append(audit.c.position < before)
+        query = select(audit).where(*where).order_by(audit.c.position.desc()).limit(limit + 1)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         found = [

@@ -178,6 +178,18 @@ class Database:
             return [str(error.orig)]
         return [] if found == ["ok"] else list(found)
 
+    async def vacuum(self) -> None:
+        """Write the file anew without the pages that removed rows left free.
+
+        Every other writer waits meanwhile. Needs up to twice as much space again as the file.
+        """
+        async with self._engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None  # noqa: S101 - the connection is open
+            await driver.execute("VACUUM")
+            # It went through the log, which is as long as the file now.
+            await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def close(self) -> None:
         await self._engine.dispose()
 

@@ -130,11 +130,38 @@ class LedgerStore:
         async with self._database.read() as connection:
             return [(row.position, ledger_row(row)) for row in await connection.execute(query)]
 
+    async def unequal_days(self) -> list[str]:
+        """The days whose rows do not add up to their sums; none in a sound database.
+
+        Rows are removed by age: days before the oldest row are left out, and its own may miss some.
+        """
+        day = ledger.c.started_ms // (DAY * 1000)
+        rows = select(day, func.count(), func.coalesce(func.sum(ledger.c.cost), 0)).group_by(day)
+        sums = select(daily.c.day, func.sum(daily.c.requests), func.sum(daily.c.cost))
+        async with self._database.read() as connection:
+            found = {day_of(number * DAY): rest for number, *rest in await connection.execute(rows)}
+            added = await connection.execute(sums.group_by(daily.c.day))
+            expected = {name: rest for name, *rest in added}
+        oldest = min(found, default="")
+        unequal = [
+            name
+            for name in {**found, **expected}
+            if name > oldest and found.get(name) != expected.get(name)
+        ]
+        if oldest and found[oldest][0] > expected.get(oldest, [0])[0]:
+            unequal.append(oldest)
+        return sorted(unequal)
+
     @uncancelled
     async def remove_before(self, started_ms: int, limit: int) -> int:
         """Delete up to `limit` of the rows that started before then; say how many. Sums stay."""
         async with self._database.write("ledger") as write:
-            old = select(ledger.c.id).where(ledger.c.started_ms < started_ms).limit(limit)
+            old = (
+                select(ledger.c.id)
+                .where(ledger.c.started_ms < started_ms)
+                .order_by(ledger.c.started_ms)
+                .limit(limit)
+            )
             gone = list(await write.connection.scalars(old))
             await write.connection.execute(delete(ledger).where(ledger.c.id.in_(gone)))
             await write.connection.execute(delete(transcripts).where(transcripts.c.id.in_(gone)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.display import model_view
@@ -58,17 +58,31 @@ class Models:
                 ) from None
             raise _taken(model) from None
 
-    @uncancelled
     async def change(self, name: str, change: Callable[[Model], Model], by: Actor) -> Model:
         """Store what `change` makes of a model, with no other write in between; return it.
 
         Raises NotFound; Conflict where the new name is taken; VaultError; what `change` raises.
         """
+        return await self._change(models.c.name == name, _unknown(name), change, by)
+
+    async def change_by_id(
+        self, model_id: str, change: Callable[[Model], Model], by: Actor
+    ) -> Model:
+        """`change`, for the model with this id."""
+        return await self._change(models.c.id == model_id, _unknown_id(model_id), change, by)
+
+    @uncancelled
+    async def _change(
+        self,
+        which: ColumnElement[bool],
+        missing: NotFound,
+        change: Callable[[Model], Model],
+        by: Actor,
+    ) -> Model:
         async with self._database.write("models") as write:
-            found = select(models).where(models.c.name == name)
-            row = (await write.connection.execute(found)).first()
+            row = (await write.connection.execute(select(models).where(which))).first()
             if row is None:
-                raise _unknown(name)
+                raise missing
             old = self._model(row)
             new = change(old)
             try:
@@ -79,17 +93,24 @@ class Models:
             await note(write, by, "model.update", (new.id, new.name), *_views(old, new))
         return new
 
-    @uncancelled
     async def remove(self, name: str, by: Actor) -> str:
         """Delete a model and return its id. Raises NotFound."""
+        return await self._remove(models.c.name == name, _unknown(name), by)
+
+    async def remove_by_id(self, model_id: str, by: Actor) -> None:
+        """`remove`, for the model with this id."""
+        await self._remove(models.c.id == model_id, _unknown_id(model_id), by)
+
+    @uncancelled
+    async def _remove(self, which: ColumnElement[bool], missing: NotFound, by: Actor) -> str:
         async with self._database.write("models") as write:
-            gone = delete(models).where(models.c.name == name).returning(*models.c)
+            gone = delete(models).where(which).returning(*models.c)
             row = (await write.connection.execute(gone)).first()
             if row is None:
-                raise _unknown(name)
+                raise missing
             # Without what was sealed: to be rid of a model must not need the secret key.
             model = self._model(row, unseal=False)
-            await note(write, by, "model.remove", (model.id, name), model_view(model), None)
+            await note(write, by, "model.remove", (model.id, model.name), model_view(model), None)
         return model.id
 
     def _row(self, model: Model) -> dict[str, Any]:
@@ -118,6 +139,10 @@ def _views(old: Model, new: Model) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _unknown(name: str) -> NotFound:
     return NotFound(f"No model is registered as {name!r}", param="model_name")
+
+
+def _unknown_id(model_id: str) -> NotFound:
+    return NotFound(f"No model has the id {model_id!r}", param="id")
 
 
 def _taken(model: Model) -> Conflict:

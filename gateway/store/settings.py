@@ -1,15 +1,20 @@
-"""The settings of calls, as rows: only those that differ from the default are stored."""
+"""The settings that all processes share, as rows: only those that differ from the default."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from gateway.records import Actor, CallSettings
 from gateway.store.audit import note
 from gateway.store.database import Database, uncancelled
 from gateway.store.tables import settings
+
+# A newer gateway on the same schema may have stored one that is not known here.
+_KNOWN = settings.c.name.in_([field.name for field in fields(CallSettings)])
 
 
 class CallSettingsStore:
@@ -18,22 +23,42 @@ class CallSettingsStore:
 
     async def get(self) -> CallSettings:
         async with self._database.read() as connection:
-            rows = await connection.execute(select(settings))
-            # A newer gateway on the same schema may have stored one that is not known here.
-            known = {field.name for field in fields(CallSettings)}
-            return CallSettings(**{row.name: row.value for row in rows if row.name in known})
+            rows = await connection.execute(select(settings).where(_KNOWN))
+            return _settings(rows.all())
+
+    async def put(self, new: CallSettings, by: Actor) -> None:
+        await self.change(lambda _: new, by)
 
     @uncancelled
-    async def put(self, new: CallSettings, by: Actor) -> None:
-        old = await self.get()
-        default = asdict(CallSettings())
-        rows = [
-            {"name": name, "value": value}
-            for name, value in asdict(new).items()
-            if value != default[name]
-        ]
+    async def change(
+        self, change: Callable[[CallSettings], CallSettings], by: Actor
+    ) -> CallSettings:
+        """Store what `change` makes of the settings, with no other write in between; return it.
+
+        Raises what `change` raises.
+        """
         async with self._database.write("settings") as write:
-            await write.connection.execute(delete(settings))
+            stored = await write.connection.execute(select(settings).where(_KNOWN))
+            old = _settings(stored.all())
+            new = change(old)
+            if new == old:
+                return old
+            before, after, default = asdict(old), asdict(new), asdict(CallSettings())
+            rows = [
+                {"name": name, "value": value}
+                for name, value in after.items()
+                if value != default[name]
+            ]
+            await write.connection.execute(delete(settings).where(_KNOWN))
             if rows:
                 await write.connection.execute(insert(settings), rows)
-            await note(write, by, "settings.update", ("settings", None), asdict(old), asdict(new))
+            await note(write, by, "settings.update", ("settings", None), before, after)
+        return new
+
+
+def _settings(rows: Iterable[Row[Any]]) -> CallSettings:
+    # JSON has no tuples.
+    values: dict[str, Any] = {
+        row.name: tuple(row.value) if isinstance(row.value, list) else row.value for row in rows
+    }
+    return CallSettings(**values)

@@ -13,8 +13,10 @@ from gateway.store.database import Database
 from gateway.store.keys import Keys
 from gateway.store.ledger import LedgerStore
 from gateway.store.models import Models
+from gateway.store.pruning import Pruning
 from gateway.store.settings import CallSettingsStore
 from gateway.store.teams import Teams
+from gateway.store.transcripts import Transcripts
 from gateway.vault import Vault
 
 
@@ -26,9 +28,11 @@ class Store:
         models: Registered models.
         keys: Access keys.
         teams: Owners of keys.
-        settings: Settings of every call.
+        settings: Settings of every call, and of what is kept of it.
         audit: Who changed any of these.
         ledger: What became of each request.
+        transcripts: What was asked and answered, where that is kept.
+        pruning: What an operator removes by hand.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,6 +44,8 @@ class Store:
         self.settings = CallSettingsStore(self.database)
         self.audit = AuditLog(self.database)
         self.ledger = LedgerStore(self.database)
+        self.transcripts = Transcripts(self.database)
+        self.pruning = Pruning(self.database)
 
     @classmethod
     @asynccontextmanager

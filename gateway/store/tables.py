@@ -99,6 +99,14 @@ keys = Table(
     Index("keys_team_id", "team_id"),
 )
 
+# Secrets that a rotation has replaced, for good: none of them may come back as a new key.
+retired_secrets = Table(
+    "retired_secrets",
+    metadata,
+    Column("secret_hash", String, primary_key=True),
+    Column("key_id", String, nullable=False),
+)
+
 settings = Table(
     "settings",
     metadata,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -61,6 +62,8 @@ class Teams:
                 raise _unknown(team_id)
             old = _team(row)
             new = change(old)
+            if _same(old, new):
+                return old
             try:
                 stored = update(teams).where(teams.c.id == team_id).values(asdict(new))
                 await write.connection.execute(stored)
@@ -88,6 +91,12 @@ class Teams:
                 raise _unknown(team_id)
             team = _team(row)
             await note(write, by, "team.remove", (team.id, team.name), team_view(team), None)
+
+
+def _same(old: Team, new: Team) -> bool:
+    # As JSON, in which 1 and true are not the same.
+    before, after = (json.dumps(asdict(replace(team, updated_at=0))) for team in (old, new))
+    return before == after
 
 
 def _team(row: Row[Any]) -> Team:

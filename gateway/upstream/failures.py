@@ -13,15 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from gateway.errors import UpstreamError
+from gateway.redaction import KEY_CHARACTERS, without_keys
 
 _HIDDEN = "[hidden]"
-# Keys as providers write them, whole or masked in the middle: an upstream may quote a key
-# that is not the one it was sent.
-_KEY_CHARACTERS = r"[-\w*…]"
-_KEY_LIKE = re.compile(
-    rf"\b(?:sk|pk|rk|gsk|xai|AIza|AKIA|ASIA|hf|r8){_KEY_CHARACTERS}{{12,}}"
-    r"|(?i:bearer)\s+[\w.~+/=-]{8,}"
-)
 _SHORTEST_SECRET = 4
 _LONGEST = 2000
 _ADDRESS = re.compile(r"\bhttps?://[^\s'\"<>]+")
@@ -74,8 +68,8 @@ def redact(text: str, secrets: Mapping[str, Any]) -> str:
     """Hide the given secrets, and whatever looks like a key."""
     for secret in sorted(_strings(secrets), key=len, reverse=True):
         # With what follows it: another key may begin with this one.
-        text = re.sub(re.escape(secret) + _KEY_CHARACTERS + "*", _HIDDEN, text)
-    return _KEY_LIKE.sub(_HIDDEN, text)
+        text = re.sub(re.escape(secret) + KEY_CHARACTERS + "*", _HIDDEN, text)
+    return without_keys(text, _HIDDEN)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -16,8 +16,9 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.errors import Misconfigured, NotReady
-from gateway.records import Call, CallSettings, Model, Operation
-from gateway.upstream import litellm_setup, wire
+from gateway.litellm_names import is_price
+from gateway.records import Call, CallSettings, Model, Operation, Usage
+from gateway.upstream import litellm_setup, reports, wire
 from gateway.upstream.failures import upstream_error
 from gateway.vault import resolve_references
 
@@ -79,8 +80,12 @@ class LitellmLane:
         if not isinstance(opened, BaseException):
             await litellm_setup.close(opened)
 
-    async def complete(self, call: Call, model: Model, settings: CallSettings) -> wire.Json:
-        """The whole answer, as JSON.
+    async def complete(
+        self, call: Call, model: Model, settings: CallSettings
+    ) -> tuple[wire.Json, Usage | None]:
+        """The whole answer, as JSON, and its usage, None where the provider reported none.
+
+        The JSON may have numbers then all the same, of litellm's counting.
 
         Raises:
             UpstreamError: The provider refused or could not be reached.
@@ -88,23 +93,27 @@ class LitellmLane:
         """
         model = _resolved(model)
         arguments = _arguments(call, model, settings)
-        answer = await self._send(call.operation, arguments, model.secrets)
+        witness = reports.Witness(model.provider, call.operation)
+        answer = await self._send(call.operation, arguments | witness.arguments, model.secrets)
+        usage = reports.of_answer(answer, arguments.get("service_tier"), witness)
         match call.operation:
             case Operation.CHAT:
-                return wire.chat_completion(answer, call.model_name)
+                return wire.chat_completion(answer, call.model_name), usage
             case Operation.COMPLETION:
-                return wire.text_completion(answer, call.model_name)
+                return wire.text_completion(answer, call.model_name), usage
             case Operation.EMBEDDING:
                 body = wire.embeddings(answer, call.model_name)
                 if call.body.get("encoding_format") == "base64":
                     for item in body["data"]:
                         item["embedding"] = _base64(item["embedding"])
-                return body
+                return body, usage
 
     async def stream(
         self, call: Call, model: Model, settings: CallSettings
-    ) -> AsyncGenerator[wire.Json]:
+    ) -> AsyncGenerator[tuple[wire.Json, Usage | None]]:
         """The answer in chunks as they come, the last one with the usage and no choices.
+
+        Beside the last chunk is the usage that the provider reported; see `complete`.
 
         Raises what `complete` raises, before or between chunks. Closing the generator cancels the
         request.
@@ -114,7 +123,8 @@ class LitellmLane:
         pieces = await self._send(call.operation, arguments, model.secrets)
         # The stream of text completions wraps the one that can be closed.
         stream = pieces if hasattr(pieces, "aclose") else pieces.completion_stream
-        usage: wire.Json | None = None
+        counts: wire.Json | None = None
+        usage: Usage | None = None
         last: wire.Json | None = None
         async with aclosing(stream):
             try:
@@ -127,14 +137,21 @@ class LitellmLane:
                     body, reported = wire.chunk(
                         piece, call.model_name, last["id"] if last else None
                     )
-                    usage = reported or usage
+                    if reported:
+                        counts = reported
+                        usage = reports.of_stream(piece, stream, arguments.get("service_tier"))
                     last = body
                     if not wire.is_hollow(body):
-                        yield body
+                        yield body, None
             except Exception as error:
                 raise upstream_error(error, model.secrets) from error
-        if usage and last:
-            yield wire.usage_chunk(last, usage)
+            finally:
+                # Generators around a stream do not close it: it would run until it is collected.
+                inner = reports.innermost(stream)
+                if inner is not stream and hasattr(inner, "aclose"):
+                    await inner.aclose()
+        if counts and last:
+            yield wire.usage_chunk(last, counts), usage
 
     async def _send(
         self, operation: Operation, arguments: dict[str, Any], secrets: Mapping[str, Any]
@@ -169,7 +186,12 @@ def _arguments(call: Call, model: Model, settings: CallSettings) -> dict[str, An
     provider = model.provider
     if call.operation is Operation.CHAT:
         provider = _CHAT_PROVIDERS.get(provider, provider)
-    params = {**model.params, **call.body}
+    # litellm would note a price for all models of this name.
+    params = {name: value for name, value in model.params.items() if not is_price(name)}
+    # Named by the deployment, a model is still known to litellm by this.
+    if base_model := model.info.get("base_model"):
+        params["base_model"] = base_model
+    params |= call.body
     raw = {name: params.pop(name) for name in _RAW if name in params}
     timeout = params.pop("timeout", None) or settings.request_timeout
     stream_timeout = params.pop("stream_timeout", None) or settings.stream_timeout

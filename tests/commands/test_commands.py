@@ -16,7 +16,7 @@ from tests.processes import run as run_process
 
 def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
     shown = run("--help").out
-    for command in ("serve", "demo", "models", "keys", "config", "admin", "doctor"):
+    for command in ("serve", "demo", "models", "keys", "teams", "config", "admin", "doctor"):
         assert f"\n  {command} " in shown
     assert "Exit codes: 0 done" in shown
     assert "--install-completion" in shown
@@ -25,7 +25,9 @@ def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
 @pytest.mark.parametrize(
     "command",
     ["serve", "demo", "doctor", "models add", "models list", "models show", "models update",
-     "models remove", "models test", "keys create", "keys list", "keys show", "keys revoke",
+     "models remove", "models test", "keys create", "keys list", "keys show", "keys update",
+     "keys rotate", "keys block", "keys unblock", "keys revoke", "teams create", "teams list",
+     "teams show", "teams update", "teams delete", "teams block", "teams unblock",
      "config check", "config apply", "config export", "config import-litellm", "config schema",
      "admin rotate-key"],
 )  # fmt: skip
@@ -80,7 +82,14 @@ def test_a_file_that_is_no_database_is_1(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["keys", "list"], ["models", "list"], ["models", "add", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["keys", "list"],
+        ["teams", "list"],
+        ["models", "list"],
+        ["models", "add", "--help"],
+    ],
 )
 def test_litellm_is_not_imported_where_it_need_not_be(tmp_path: Path, arguments: list[str]) -> None:
     code = (

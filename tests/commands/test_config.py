@@ -76,11 +76,15 @@ def test_apply_twice_changes_nothing(run: Run, file: Path) -> None:
 
 def test_export_holds_no_secret_and_can_be_applied(run: Run, file: Path, tmp_path: Path) -> None:
     run("config", "apply", str(file))
-    run("keys", "create", "--label", "ci")
+    run("teams", "create", "Research", "--id", "research")
+    run("keys", "create", "--label", "ci", "--team", "research", "--max-budget", "0.1")
     exported = run("config", "export")
     assert "provider-secret" not in exported.out
     assert "sk-master" not in exported.out
     assert [m["model_name"] for m in yaml.safe_load(exported.out)["model_list"]] == ["gpt"]
+    document = yaml.safe_load(exported.out)
+    assert document["teams"] == [{"team_id": "research", "name": "Research"}]
+    assert [(key["team_id"], key["max_budget"]) for key in document["keys"]] == [("research", 0.1)]
     written = tmp_path / "out.yaml"
     assert run("config", "export", "--output", str(written)).code == 0
     assert written.read_text() == exported.out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,13 @@ import pytest
 
 from gateway.commands import doctor
 from tests.commands.conftest import Run
+
+# The columns of the ledger that must hold something.
+_TEXTS = "id request_id key_id operation model outcome tags node"
+_NUMBERS = (
+    "started_ms prompt_tokens completion_tokens cached_tokens cache_write_tokens "
+    "reasoning_tokens estimated latency_ms status stream"
+)
 
 
 def _by_check(findings: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -40,6 +49,47 @@ def test_what_is_wrong_is_said_with_the_way_out(
     assert found["database file"]["remedy"] == f"chmod 600 {tmp_path / 'gateway.db'}"
     assert found["model m"]["detail"] == "The environment variable NO_SUCH_KEY is not set here"
     assert found["admin key"]["state"] == "warning"
+
+
+def test_a_budget_on_models_without_a_price_is_a_warning(run: Run) -> None:
+    run("models", "add", "house-model", "--provider", "openai", "--api-key-stdin", stdin="k-0123")
+    assert "prices" not in _by_check(run("doctor", "--json").json)
+    run("keys", "create", "--max-budget", "5")
+    found = _by_check(run("doctor", "--json").json)["prices"]
+    assert found["state"] == "warning"
+    assert found["detail"] == "no price is known for house-model: budgets do not count them"
+
+
+def test_a_ledger_that_does_not_add_up_is_a_problem(run: Run, tmp_path: Path) -> None:
+    run("keys", "list")
+    with contextlib.closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        database.execute(
+            "INSERT INTO daily VALUES ('key', '2026-11-01', '', 'm', 'openai', '[]', "
+            "2, 0, 0, 0, 1, 1, 0, 0, 0, 5, 9)"
+        )
+        database.execute(
+            "INSERT INTO daily VALUES ('key', '2026-11-03', '', 'm', 'openai', '[]', "
+            "2, 0, 0, 0, 1, 1, 0, 0, 0, 5, 9)"
+        )
+    # Rows of those days may have been removed by age, as there are none later.
+    assert _by_check(run("doctor", "--json").json)["ledger"]["state"] == "ok"
+    with contextlib.closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
+        row: dict[str, object] = dict.fromkeys(_TEXTS.split(), "[]")
+        row |= dict.fromkeys(_NUMBERS.split(), 1)
+        row["started_ms"] = 1_793_577_600_000  # 2026-11-02
+        names, marks = ", ".join(row), ", ".join("?" * len(row))
+        database.execute(f"INSERT INTO ledger ({names}) VALUES ({marks})", list(row.values()))
+    checked = run("doctor", "--json")
+    assert checked.code == 4
+    detail = _by_check(checked.json)["ledger"]["detail"]
+    assert detail == "its rows and the daily sums differ on 2026-11-02, 2026-11-03"
+
+
+def test_a_journal_that_could_not_be_read_is_a_warning(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "gateway.ledger-0a1b2c3d.unreadable").touch()
+    found = _by_check(run("doctor", "--json").json)["ledger journal"]
+    assert found["state"] == "warning"
+    assert "gateway.ledger-0a1b2c3d.unreadable" in found["detail"]
 
 
 def test_a_lost_secret_key_is_a_problem(run: Run, tmp_path: Path) -> None:

@@ -46,6 +46,16 @@ async def test_embedding(settings: Settings, provider: FakeProvider) -> None:
     assert (tried["ok"], tried["answer"], tried["tokens"]) == (True, "a vector of 2 numbers", 3)
 
 
+async def test_an_embedding_model_of_litellms_table(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    vectors = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]
+    provider.does(answer({"object": "list", "data": vectors, "model": "e", "usage": usage(3, 0)}))
+    known = {"model": "text-embedding-3-small"}
+    tried = await _try(settings, base_url=f"{provider.url}/v1", litellm_params=known)
+    assert tried["answer"] == "a vector of 2 numbers"
+
+
 async def test_completion(settings: Settings, provider: FakeProvider) -> None:
     choice = {"text": "Hi", "index": 0, "logprobs": None, "finish_reason": "stop"}
     provider.does(

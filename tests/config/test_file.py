@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from gateway import litellm_names
 from gateway.config.export import import_litellm
-from gateway.config.file import load, read, show
+from gateway.config.file import load, read
+from gateway.config.reading import show
 from gateway.config.schema import json_schema
 from gateway.config.values import ConfigFile, ConfigRefused, ConfigUnreadable, Finding
 from gateway.config.yaml_lines import MAX_CHARACTERS, Unreadable, read_yaml
@@ -116,7 +117,6 @@ def test_a_litellm_config_gives_its_models_and_settings() -> None:
 def test_everything_in_a_litellm_config_that_has_no_effect_is_found_with_its_line() -> None:
     assert found(LITELLM) == [
         (8, "model_list[0].litellm_params.rpm", "unsupported"),
-        (13, "model_list[0].model_info.base_model", "unsupported"),
         (14, "model_list[1].model_name", "unsupported"),
         (18, "model_list[1].litellm_params.weight", "unsupported"),
         (19, "model_list[2].model_name", "unsupported"),
@@ -148,7 +148,7 @@ def test_what_is_not_supported_says_the_way_out_where_there_is_one() -> None:
         ("{model: openai/x, timeout: -1}", "litellm_params.timeout"),
         ("{model: openai/x, mock_response: hi}", "litellm_params.mock_response"),
         ("{model: 3}", "litellm_params.model"),
-        (f"{{model: openai/x, extra_body: {{a: [{2**64}]}}}}", "litellm_params.extra_body.a"),
+        (f"{{model: openai/x, extra_body: {{a: [{2**64}]}}}}", "litellm_params.extra_body.a[0]"),
         ("{model: hosted_vllm/x}", "litellm_params"),
     ],
 )
@@ -186,10 +186,34 @@ def test_every_parameter_the_registry_refuses_is_left_out_and_the_model_still_wo
     assert len(config.findings) == len(given_params) - 1
 
 
-def test_prices_in_model_info_are_reported_and_kept() -> None:
-    text = model("{model: openai/x}", "  model_info: {mode: chat, input_cost_per_token: 0.1}")
-    assert found(text) == [(5, "model_list[0].model_info.input_cost_per_token", "unsupported")]
-    assert read(text).models[0].model_info == {"mode": "chat", "input_cost_per_token": 0.1}
+@pytest.mark.parametrize("price", ["0.1", "3e-7", "'0.1'"])
+def test_prices_are_supported(price: str) -> None:
+    """YAML reads 3e-7 as text."""
+    prices = f"input_cost_per_token: {price}, output_cost_per_token_above_200k_tokens_flex: {price}"
+    text = model(f"{{model: openai/x, {prices}}}", f"  model_info: {{{prices}}}")
+    assert found(text) == []
+    spec = read(text).models[0]
+    assert spec.litellm_params["input_cost_per_token"] in (0.1, "0.1", "3e-7")
+    assert schema_errors(text) == []
+
+
+def test_a_price_that_is_none_is_an_error_where_it_stands() -> None:
+    text = model("{model: openai/x}", "  model_info: {input_cost_per_token: -1}")
+    assert found(text) == [(5, "model_list[0].model_info.input_cost_per_token", "error")]
+    assert read(text).models == ()
+
+
+def test_prices_that_cannot_be_reckoned_with_are_reported_and_left_out() -> None:
+    text = model(
+        "{model: openai/x, input_cost_per_second: 0.1}",
+        "  model_info: {mode: chat, off_peak_pricing: {a: 1}}",
+    )
+    assert found(text) == [
+        (4, "model_list[0].litellm_params.input_cost_per_second", "unsupported"),
+        (5, "model_list[0].model_info.off_peak_pricing", "unsupported"),
+    ]
+    [spec] = read(text).models
+    assert (spec.litellm_params, spec.model_info) == ({"model": "openai/x"}, {"mode": "chat"})
 
 
 def test_an_id_may_be_a_number_and_stands_once() -> None:
@@ -294,56 +318,6 @@ def test_the_router_s_timeout_stands_in_for_the_other_one() -> None:
 def test_a_setting_of_another_kind_is_an_error(text: str) -> None:
     assert only(text).level == "error"
     assert read(text).settings == {}
-
-
-# Keys
-
-
-def test_a_key_in_plain_text_works_with_a_warning() -> None:
-    config = read(f"keys:\n- label: a\n  key: {STRONG}\n  rpm_limit: 5\n")
-    (entry,) = config.keys
-    assert entry.secret is not None
-    assert (entry.secret.text, entry.spec.rpm_limit) == (STRONG, 5)
-    assert [(f.line, f.path, f.level) for f in config.findings] == [(3, "keys[0].key", "warning")]
-    assert STRONG not in repr(config)
-
-
-@pytest.mark.parametrize(
-    ("entry", "path"),
-    [
-        ("label: a", ""),
-        (f"key: {STRONG}\n  key_hash: {HASH}", ""),
-        ("key: sk-1234", ".key"),
-        ("key: 5", ".key"),
-        ("key_hash: abc", ".key_hash"),
-        (f"key_hash: {'1' * 64}", ".key_hash"),
-        (f"key_hash: {HASH}\n  rpm_limit: 0", ".rpm_limit"),
-        (f"key_hash: {HASH}\n  models: [gpt-4o]", ".models"),
-        (f"key_hash: {HASH}\n  lable: x", ".lable"),
-    ],
-)
-def test_a_key_that_cannot_be_is_an_error(entry: str, path: str) -> None:
-    (finding,) = read(f"keys:\n- {entry}").errors
-    assert finding.path == f"keys[0]{path}"
-    assert "sk-1234" not in finding.message
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (f"key: {STRONG}", f"key_hash: {hash_key(STRONG).upper()}"),
-        ("key: os.environ/K", "key: os.environ/K"),
-    ],
-)
-def test_a_key_stands_once(first: str, second: str) -> None:
-    (error,) = read(f"keys:\n- {first}\n- {second}\n").errors
-    assert (error.line, error.path) == (3, "keys[1]")
-    assert "keys[0]" in error.message
-
-
-def test_the_master_key_is_no_gateway_key() -> None:
-    text = f"general_settings: {{master_key: {STRONG}}}\nkeys:\n- key: {STRONG}\n"
-    assert [f.path for f in read(text).errors] == ["keys[0]"]
 
 
 # Environment variables
@@ -516,6 +490,7 @@ model_list:
         ("model_list: {}", "model_list"),
         ("model_list: [x]", "model_list[0]"),
         ("keys: 5", "keys"),
+        ("teams: {a: {name: A}}", "teams"),
         ("litellm_settings: []", "litellm_settings"),
         ("model_list: [{model_name: openai/x, litellm_params: 5}]", "model_list[0].litellm_params"),
         ("model_list: [{model_name: openai/x, model_info: 5}]", "model_list[0].model_info"),
@@ -552,11 +527,13 @@ json_values = st.recursive(
 names = st.sampled_from([
     "model_list", "keys", "litellm_settings", "router_settings", "general_settings", "model_name",
     "litellm_params", "model_info", "id", "model", "api_key", "provider", "key", "key_hash",
-    "label", "rpm_limit", "master_key", "drop_params", "timeout", "extra_body",
+    "label", "rpm_limit", "master_key", "drop_params", "timeout", "extra_body", "team_id", "name",
+    "max_budget", "budget_duration", "expires_at", "aliases", "metadata", "tags", "duration",
 ])  # fmt: skip
 leaves = json_values | st.sampled_from(
-    ["openai/gpt-4o", "openai/*", "os.environ/NAME", STRONG, HASH, "http://h", "a b\n", True, 7]
-)
+    ["openai/gpt-4o", "openai/*", "os.environ/NAME", STRONG, HASH, "http://h", "a b\n", True, 7,
+     "1d", "2027-01-31T00:00:00Z", 0.1]
+)  # fmt: skip
 nearly_right = st.recursive(
     leaves,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=6),
@@ -568,6 +545,7 @@ files = st.fixed_dictionaries(
     optional={
         "model_list": st.lists(entries, max_size=3) | nearly_right,
         "keys": st.lists(entries, max_size=3) | nearly_right,
+        "teams": st.lists(entries, max_size=3) | nearly_right,
         "litellm_settings": entries | nearly_right,
         "router_settings": entries | nearly_right,
         "general_settings": entries | nearly_right,
@@ -590,6 +568,8 @@ def survives(text: str) -> None:
     again = read(translated)
     assert [f for f in again.findings if f.level != "warning"] == []
     assert [s.model_name for s in again.models] == [s.model_name for s in config.models]
+    assert [t.spec for t in again.teams] == [t.spec for t in config.teams]
+    assert len(again.keys) == len(config.keys)
 
 
 @given(st.text())
@@ -644,7 +624,8 @@ def test_import_keeps_what_is_supported_and_lists_the_rest() -> None:
     config = read(text)
     assert config.findings == ()
     assert [spec.model_name for spec in config.models] == ["gpt-4o", "claude"]
-    assert config.models[0].model_info == {"id": "main", "mode": "chat"}
+    info = {"id": "main", "mode": "chat", "base_model": "azure/gpt-4o"}
+    assert config.models[0].model_info == info
     assert config.settings["request_timeout"].value == 120
     for left_out in ("line 8: model_list[0].litellm_params.rpm", "line 41: environment_variables"):
         assert f"# - {left_out}" in text
@@ -747,12 +728,19 @@ def test_the_shipped_file_has_nothing_to_report() -> None:
 
 def test_what_is_commented_out_in_the_shipped_file_works() -> None:
     lines = (CONFIG / "gateway.yaml").read_text(encoding="utf-8").splitlines()
-    start = next(i for i, line in enumerate(lines) if line == "# keys:")
-    shown = [line.removeprefix("# ") for line in lines[start:] if line.startswith("#  ")]
-    text = "keys:\n" + "\n".join(shown[:6]).replace("<64 hexadecimal digits>", HASH)
+    sections = ("keys:", "teams:", "router_settings:", "general_settings:")
+    shown = [
+        line.removeprefix("# ")
+        for line in lines
+        if line.startswith("#  ") or line.removeprefix("# ") in sections
+    ]
+    start = shown.index("keys:")
+    text = "\n".join(shown[start:]).replace("<64 hexadecimal digits>", HASH)
     config = read(text)
     assert config.findings == ()
     assert [entry.spec.label for entry in config.keys] == ["backend", "notebooks"]
+    assert [entry.spec.team_id for entry in config.teams] == ["research"]
+    assert schema_errors(text) == []
 
 
 def test_a_litellm_config_passes_the_schema_though_parts_have_no_effect() -> None:
@@ -769,6 +757,11 @@ def test_a_litellm_config_passes_the_schema_though_parts_have_no_effect() -> Non
         "litellm_settings: {drop_params: perhaps}",
         "keys: [{label: x}]",
         "keys: [{key_hash: x}]",
+        f"keys: [{{key_hash: {HASH}, duration: 30d}}]",
+        f"keys: [{{key_hash: {HASH}, models: gpt}}]",
+        "teams: [{team_id: a}]",
+        "teams: [{name: A}]",
+        "teams: [{team_id: a, name: A, rpm_limit: 5}]",
     ],
 )
 def test_the_schema_finds_what_reading_finds(text: str) -> None:

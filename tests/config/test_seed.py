@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,16 @@ async def test_the_first_start_makes_an_admin_key_and_later_ones_do_not(store: S
     (key,) = await store.keys.all()
     assert (key.secret_hash, key.kind) == (hash_key(secret), "admin")
     assert await ensure_admin_key(store, None) is None
+
+
+async def test_an_admin_key_that_is_blocked_or_expired_leaves_room_for_a_new_one(
+    store: Store,
+) -> None:
+    await ensure_admin_key(store, None)
+    for gone in ({"blocked": True}, {"expires_at": 1}):
+        (live,) = [key for key in await store.keys.all() if key.state(time.time()) == "active"]
+        await store.keys.change(live.id, lambda key: replace(key, **gone), TESTER)  # noqa: B023
+        assert await ensure_admin_key(store, None) is not None
 
 
 async def test_a_given_admin_key_takes_the_place_of_the_one_before(store: Store) -> None:
@@ -397,6 +408,15 @@ async def test_a_stream_timeout_is_exported_where_litellm_has_it(store: Store) -
     text = await export(store)
     assert yaml.safe_load(text) == {"model_list": [], "router_settings": {"stream_timeout": 2.5}}
     assert variables(text) == []
+
+
+async def test_what_stands_beside_a_secret_is_kept_also_beside_a_reference(store: Store) -> None:
+    for key in ("plain", "os.environ/M_STOP_KEY"):
+        await register(store, "m", litellm_params={"stop": {"number": 5, "key": key}})
+        (entry,) = yaml.safe_load(await export(store))["model_list"]
+        stop = {"number": 5, "key": "os.environ/M_STOP_KEY"}
+        assert entry["litellm_params"]["stop"] == stop
+        await store.models.remove("m", TESTER)
 
 
 async def test_a_secret_that_its_name_does_not_tell_is_hidden_as_a_whole(store: Store) -> None:

@@ -41,6 +41,16 @@ async def test_each_request_is_logged_with_its_id(
     assert key not in caplog.text
 
 
+async def test_a_key_in_a_path_is_not_logged(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "gateway.access")
+    await gateway.manage("GET", "/keys/sk-0123456789abcdefghij")
+    await gateway.request("GET", "/key/sk-0123456789abcdefghij/regenerate", gateway.admin_key)
+    assert "0123456789" not in caplog.text
+    assert "/key/sk-****/regenerate 405" in caplog.text
+
+
 async def test_a_route_that_is_not_there(gateway: Gateway) -> None:
     missing = await gateway.http.get(f"{gateway.url}/api/v2/x", headers={"host": "evil"})
     assert missing.status_code == 404

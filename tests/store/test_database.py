@@ -9,16 +9,25 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, insert, select, text
+from cryptography.fernet import Fernet
+from sqlalchemy import Connection, create_engine, insert, select, text
 
-from gateway.store import Database
-from gateway.store.database import DatabaseUnusable, head
-from gateway.store.tables import metadata, settings
+from gateway.records import Key, Model
+from gateway.settings import Settings
+from gateway.store import Database, Store, tables
+from gateway.store.database import MIGRATIONS, DatabaseUnusable, head
+from gateway.vault import Vault
+from tests.servers import TESTER
+
+UNTOUCHED = dict.fromkeys(("models", "keys", "teams", "settings", "ledger"), 0)
 
 
 @pytest.fixture
@@ -31,19 +40,19 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 async def _put(database: Database, name: str) -> int:
     async with database.write("settings") as write:
-        await write.connection.execute(insert(settings).values(name=name, value=1))
+        await write.connection.execute(insert(tables.settings).values(name=name, value=1))
         return write.stamp
 
 
 async def _fail(database: Database) -> None:
     async with database.write("settings") as write:
-        await write.connection.execute(insert(settings).values(name="half", value=1))
+        await write.connection.execute(insert(tables.settings).values(name="half", value=1))
         _ = 1 / 0
 
 
 async def _names(database: Database) -> set[str]:
     async with database.read() as connection:
-        return set((await connection.execute(select(settings.c.name))).scalars())
+        return set((await connection.execute(select(tables.settings.c.name))).scalars())
 
 
 async def _unusable(path: Path) -> str:
@@ -64,7 +73,7 @@ async def test_migrating_makes_the_schema_of_the_tables_module(database: Databas
     def differences(connection: Connection) -> list[object]:
         options = {"compare_type": True, "compare_server_default": True}
         return list(
-            compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+            compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
         )
 
     async with database.read() as connection:
@@ -73,7 +82,7 @@ async def test_migrating_makes_the_schema_of_the_tables_module(database: Databas
         checks = await connection.scalar(text("SELECT sql FROM sqlite_master WHERE name = 'keys'"))
     assert version == head()
     assert "CHECK (kind IN ('gateway', 'admin'))" in checks
-    assert await database.stamps() == {"models": 0, "keys": 0, "settings": 0}
+    assert await database.stamps() == UNTOUCHED
 
 
 async def test_migrating_again_changes_nothing(database: Database) -> None:
@@ -82,8 +91,72 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
     await again.migrate()
     await again.migrate()
     assert await _names(again) == {"kept"}
-    assert await again.stamps() == {"models": 0, "keys": 0, "settings": 1}
+    assert await again.stamps() == UNTOUCHED | {"settings": 1}
     await again.close()
+
+
+async def test_a_database_of_the_first_schema_loses_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """As the version before governance left it."""
+    secret_key = Fernet.generate_key().decode()
+    settings, vault = replace(settings, secret_key=secret_key), Vault([secret_key])
+    path = tmp_path / "gateway.db"
+    engine = create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    old = sqlite3.connect(path)
+    sealed = vault.seal('{"api_key": "sk-up"}')
+    old.execute(
+        "INSERT INTO models VALUES ('model_1', 'gpt', 'openai', 'gpt-4o', 'http://h/v1', 'v1', "
+        '\'{"timeout": 5}\', ?, \'{"mode": "chat"}\', 10, 20)',
+        (sealed,),
+    )
+    old.executemany(
+        "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            ("key_1", "gateway", "ci", "hash-1", "sk-…aaaa", 60, 1000, 30, None, 1),
+            ("key_2", "gateway", None, "hash-2", "sk-…bbbb", None, None, 40, 50, 3),
+            ("key_3", "admin", "first start", "hash-3", "sk-…cccc", None, None, 35, None, 2),
+        ],
+    )
+    old.execute("INSERT INTO settings VALUES ('drop_params', 'true')")
+    old.execute("UPDATE stamps SET value = 3 WHERE topic = 'keys'")
+    old.commit()
+    old.close()
+    async with Store.open(settings) as store:
+        assert await store.models.all() == [
+            Model(
+                id="model_1", name="gpt", provider="openai", upstream_model="gpt-4o",
+                base_url="http://h/v1", api_version="v1", params={"timeout": 5},
+                secrets={"api_key": "sk-up"}, info={"mode": "chat"}, created_at=10, updated_at=20,
+            )
+        ]  # fmt: skip
+        ci = Key(
+            id="key_1", kind="gateway", label="ci", secret_hash="hash-1", hint="sk-…aaaa",
+            rpm_limit=60, tpm_limit=1000, created_at=30, updated_at=30,
+        )  # fmt: skip
+        admin = Key(
+            id="key_3", kind="admin", label="first start", secret_hash="hash-3", hint="sk-…cccc",
+            created_at=35, updated_at=35,
+        )  # fmt: skip
+        revoked = Key(
+            id="key_2", kind="gateway", secret_hash="hash-2", hint="sk-…bbbb", created_at=40,
+            updated_at=50, revoked_at=50,
+        )  # fmt: skip
+        assert await store.keys.all() == [ci, admin, revoked]
+        assert await store.keys.changed_since(2) == [revoked]
+        assert (await store.settings.get()).drop_params
+        assert await store.database.stamps() == UNTOUCHED | {"keys": 3}
+        assert await store.teams.all() == []
+        assert await store.database.check_integrity() == []
+        # It can be written, too.
+        changed = await store.keys.change("key_1", lambda k: replace(k, models=("gpt",)), TESTER)
+        assert await store.keys.get("key_1") == changed
 
 
 def test_processes_may_migrate_one_new_file_at_once(tmp_path: Path) -> None:
@@ -117,7 +190,7 @@ def test_processes_may_migrate_one_new_file_at_once(tmp_path: Path) -> None:
     for process in starting:
         out, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
-        assert out == "[('keys', 0), ('models', 0), ('settings', 0)]\n"
+        assert out == f"{sorted(UNTOUCHED.items())}\n"
 
 
 @pytest.mark.parametrize("attempt", range(5))
@@ -231,7 +304,7 @@ async def test_damage_is_found(damaged: int, database: Database) -> None:
 
 async def test_each_write_raises_the_stamp_of_its_topic_alone(database: Database) -> None:
     assert [await _put(database, name) for name in "abc"] == [1, 2, 3]
-    assert await database.stamps() == {"models": 0, "keys": 0, "settings": 3}
+    assert await database.stamps() == UNTOUCHED | {"settings": 3}
 
 
 async def test_a_write_that_fails_leaves_nothing_behind(database: Database) -> None:

@@ -1,44 +1,23 @@
-"""Models, keys and settings as rows."""
+"""Models and settings as rows, and what holds for all of the store."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
-from gateway import vault
 from gateway.errors import Conflict, NotFound
-from gateway.records import CallSettings, Key, Model
+from gateway.records import CallSettings
 from gateway.settings import Settings, SettingsError
-from gateway.specs import key_record, model_spec
 from gateway.store import Store
 from gateway.vault import VaultError
 from tests.servers import TESTER
-
-SECRET = "sk-upstream-plaintext-0123456789"
-HOSTILE = ["x'; DROP TABLE models; --", '"', "%", "a_b", "\\", "модель", "a/b:c", "'' OR 1=1", "🦊"]
-
-
-@pytest.fixture
-async def store(settings: Settings) -> AsyncIterator[Store]:
-    async with Store.open(settings) as opened:
-        yield opened
-
-
-def model(name: str = "gpt", **fields: Any) -> Model:
-    description = {"model_name": name, "provider": "openai", "api_key": SECRET} | fields
-    return model_spec(description).record(None, None, 1000)
-
-
-def key(secret: str, **fields: Any) -> Key:
-    return key_record(vault.hash_key(secret), vault.hint(secret), fields.pop("now", 1000), **fields)
+from tests.store.records import HOSTILE, PROVIDER_KEY, key, model
 
 
 async def _stamp(store: Store, topic: str) -> int:
@@ -124,15 +103,15 @@ async def test_a_model_is_removed_once(store: Store) -> None:
 
 
 async def test_no_provider_key_is_ever_in_the_files(store: Store, tmp_path: Path) -> None:
-    await store.models.add(model(litellm_params={"aws": {"secret": SECRET[::-1]}}), TESTER)
+    await store.models.add(model(litellm_params={"aws": {"secret": PROVIDER_KEY[::-1]}}), TESTER)
     await store.models.change("gpt", lambda gpt: replace(gpt, updated_at=2), TESTER)
-    await store.keys.add(key(SECRET.upper()), TESTER)
+    await store.keys.add(key(PROVIDER_KEY.upper()), TESTER)
 
     def check() -> None:
         files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         assert len(files["gateway.db"]) > 0
         for name, content in files.items():
-            for secret in (SECRET, SECRET[::-1], SECRET.upper()):
+            for secret in (PROVIDER_KEY, PROVIDER_KEY[::-1], PROVIDER_KEY.upper()):
                 assert secret.encode() not in content, name
 
     check()
@@ -160,7 +139,7 @@ async def test_a_secret_key_is_rotated_by_putting_the_new_one_first(settings: Se
         await store.models.add(model(), TESTER)
     async with Store.open(replace(settings, secret_key=f"{new},{old}")) as store:
         stored = await store.models.get("gpt")
-        assert stored.secrets == {"api_key": SECRET}
+        assert stored.secrets == {"api_key": PROVIDER_KEY}
         await store.models.change(stored.name, lambda _: stored, TESTER)
     async with Store.open(replace(settings, secret_key=new)) as store:
         assert await store.models.get("gpt") == stored
@@ -174,84 +153,6 @@ async def test_the_secret_key_is_made_when_a_secret_first_needs_it(store: Store)
     await store.models.add(model(), TESTER)
     assert store.key_file.name == "gateway.key"
     assert store.key_file.stat().st_mode & 0o777 == 0o600
-
-
-# --- keys ---
-
-
-async def test_a_key_comes_back_as_it_was_stored(store: Store) -> None:
-    full = key("sk-a", kind="admin", label='it\'s "mine"; --', rpm_limit=2**53, tpm_limit=1)
-    bare = key("sk-b", now=999)
-    await store.keys.add(full, TESTER)
-    await store.keys.add(bare, TESTER)
-    assert await store.keys.get(full.id) == full
-    assert await store.keys.all() == [bare, full]
-    for unknown in (*HOSTILE, "", "key_none"):
-        with pytest.raises(NotFound, match="No key has the id") as missing:
-            await store.keys.get(unknown)
-        assert missing.value.param == "id"
-
-
-async def test_a_secret_belongs_to_one_key(store: Store) -> None:
-    first, second = key("sk-a"), key("sk-b")
-    await store.keys.add(first, TESTER)
-    await store.keys.add(second, TESTER)
-    with pytest.raises(Conflict, match="exists already") as refused:
-        await store.keys.add(key("sk-a"), TESTER)
-    assert refused.value.param == "key"
-    with pytest.raises(Conflict, match="exists already"):
-        await store.keys.change(
-            second.id, lambda key: replace(key, secret_hash=first.secret_hash), TESTER
-        )
-    assert await store.keys.get(second.id) == second
-    assert await _stamp(store, "keys") == 2
-
-
-async def test_the_database_itself_knows_two_kinds_of_keys(store: Store) -> None:
-    with pytest.raises(Conflict):
-        await store.keys.add(replace(key("sk-a"), kind="root"), TESTER)  # type: ignore[arg-type]
-    assert await store.keys.all() == []
-
-
-async def test_a_key_is_replaced_under_its_id(store: Store) -> None:
-    first = key("sk-a")
-    await store.keys.add(first, TESTER)
-    changed = replace(first, rpm_limit=5, label="new")
-    await store.keys.change(changed.id, lambda _: changed, TESTER)
-    assert await store.keys.get(first.id) == changed
-    assert await store.keys.changed_since(1) == [changed]
-    with pytest.raises(NotFound):
-        await store.keys.change("key_none", lambda none: none, TESTER)
-    assert await _stamp(store, "keys") == 2
-
-
-async def test_keys_come_in_pages(store: Store) -> None:
-    issued = [key(f"sk-{n}") for n in range(7)]
-    for made in issued:
-        await store.keys.add(made, TESTER)
-    ordered = sorted(issued, key=lambda made: made.id)
-    pages, after, more = [], None, True
-    while more:
-        page, more = await store.keys.page(3, after)
-        pages.append(page)
-        after = page[-1].id
-    assert pages == [ordered[:3], ordered[3:6], ordered[6:]]
-    assert await store.keys.page(7, None) == (ordered, False)
-    assert await store.keys.page(6, None) == (ordered[:6], True)
-    assert await store.keys.page(3, ordered[-1].id) == ([], False)
-    assert (await store.keys.page(9, "' OR 1=1 --"))[0] == ordered
-
-
-async def test_revoking_is_for_good_and_may_be_repeated(store: Store) -> None:
-    first, second, third = (key(f"sk-{n}") for n in range(3))
-    for made in (first, second, third):
-        await store.keys.add(made, TESTER)
-    assert await store.keys.revoke([first.id, second.id, "key_none"], 2000, TESTER) == 2
-    assert await store.keys.revoke([first.id], 3000, TESTER) == 0
-    assert await store.keys.revoke([], 3000, TESTER) == 0
-    assert (await store.keys.get(first.id)).revoked_at == 2000
-    assert (await store.keys.get(third.id)).revoked_at is None
-    assert {made.id for made in await store.keys.changed_since(3)} == {first.id, second.id}
 
 
 # --- settings ---

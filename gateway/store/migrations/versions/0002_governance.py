@@ -60,10 +60,8 @@ def _seal_audit() -> None:
     op.execute(f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit {refused}")
     op.execute(f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit {refused}")
     # INSERT OR REPLACE deletes without a DELETE trigger (sqlite.org/lang_conflict.html).
-    op.execute(
-        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
-        f"WHEN EXISTS (SELECT 1 FROM audit WHERE position = NEW.position) {refused}"
-    )
+    known = "WHEN EXISTS (SELECT 1 FROM audit WHERE position = NEW.position)"
+    op.execute(f"CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit {known} {refused}")
 
 
 def _extend_keys() -> None:
@@ -88,6 +86,11 @@ def _extend_keys() -> None:
     ):
         op.add_column("keys", column)
     op.create_index("keys_team_id", "keys", ["team_id"])
+    op.create_table(
+        "retired_secrets",
+        sa.Column("secret_hash", sa.String, primary_key=True),
+        sa.Column("key_id", sa.String, nullable=False),
+    )
     op.execute("UPDATE keys SET updated_at = coalesce(revoked_at, created_at)")
 
 

@@ -1,4 +1,4 @@
-"""What an operator may say of a model or a key."""
+"""What an operator may say of a model."""
 
 from __future__ import annotations
 
@@ -18,13 +18,10 @@ from gateway.litellm_names import UNSUPPORTED_PARAMS
 from gateway.records import Model
 from gateway.specs import (
     describe,
-    key_record,
-    key_spec,
     model_spec,
     new_id,
     patched,
 )
-from gateway.vault import hash_key
 
 Json = dict[str, Any]
 
@@ -256,6 +253,19 @@ BAD_MODELS: list[tuple[Any, str | None, str]] = [
         for name in ("timeout", "stream_timeout")
         for value in (0, -1, "30", True, [1])
     ),
+    *(
+        (OK | {where: {name: value}}, f"{where}.{name}", message)
+        for where in ("litellm_params", "model_info")
+        for name, value, message in (
+            ("input_cost_per_token", -1, "takes a price in dollars, a number from 0"),
+            ("output_cost_per_token_above_200k_tokens", "free", "takes a price in dollars"),
+            ("input_cost_per_second", 1, "is a price that this gateway cannot reckon with yet"),
+            ("off_peak_pricing", {}, "is a price that this gateway cannot reckon with yet"),
+            ("tiered_pricing", [], "takes a list of prices"),
+            ("base_model", 3, "takes the name of a model"),
+            ("base_model", " ", "takes the name of a model"),
+        )
+    ),
 ]
 
 
@@ -268,6 +278,18 @@ def test_a_bad_model_is_refused_by_the_name_of_its_field(
     assert refused.value.param == param
     assert message in refused.value.message
     assert refused.value.status == 422
+
+
+def test_prices_and_whose_they_are_can_be_given() -> None:
+    """As in LiteLLM, in either place; null takes one away again."""
+    prices = {"input_cost_per_token": 1e-06, "output_cost_per_token": "2e-6"}
+    base = {"base_model": "azure/gpt-4o"}
+    made = record(OK | {"litellm_params": prices | base, "model_info": prices | base})
+    assert (made.params, made.info) == (prices | base, prices | base)
+    free = {"litellm_params": {"input_cost_per_token": None}, "model_info": {"base_model": None}}
+    changed = patched(made, free, 2)
+    assert changed.params == {"output_cost_per_token": "2e-6"} | base
+    assert changed.info == prices
 
 
 @pytest.mark.parametrize(
@@ -343,7 +365,6 @@ def test_deep_nesting_is_refused_before_it_exhausts_the_stack(depth: int) -> Non
     for attempt in (
         lambda: model_spec(OK | {"litellm_params": {"x": deep}}),
         lambda: model_spec(OK | {"model_name": deep}),
-        lambda: key_spec({"label": deep}),
         lambda: patched(record(OK), {"model_info": {"x": deep}}, 1),
     ):
         with pytest.raises(InvalidField, match="nested too deeply"):
@@ -542,64 +563,6 @@ def test_a_bad_patch_is_refused_by_the_name_of_its_field(
     assert message in refused.value.message
 
 
-# --- keys ---
-
-
-@pytest.mark.parametrize(
-    ("description", "label", "rpm", "tpm"),
-    [
-        ({}, None, None, None),
-        ({"label": "  CI  ", "rpm_limit": 1, "tpm_limit": 2**53}, "CI", 1, 2**53),
-        ({"label": " ", "rpm_limit": None}, None, None, None),
-        ({"label": "ключ 🗝" + "x" * 194}, "ключ 🗝" + "x" * 194, None, None),
-    ],
-)
-def test_good_keys(description: Json, label: str | None, rpm: int | None, tpm: int | None) -> None:
-    key = key_spec(description).record("sk-secret-abcd", 5)
-    assert (key.label, key.rpm_limit, key.tpm_limit) == (label, rpm, tpm)
-    assert (key.kind, key.is_admin, key.created_at, key.revoked_at) == ("gateway", False, 5, None)
-    assert (key.secret_hash, key.hint) == (hash_key("sk-secret-abcd"), "sk-…abcd")
-    assert key.id.startswith("key_")
-    assert key.secret_hash not in repr(key)
-
-
-def test_an_admin_key() -> None:
-    assert key_spec({}).record("sk-secret-abcd", 5, "admin").is_admin
-    assert key_record("hash", "sk-…abcd", 5, kind="admin", label="x").label == "x"
-
-
-@pytest.mark.parametrize(
-    ("description", "param", "message"),
-    [
-        (None, None, "by a JSON object"),
-        ([], None, "by a JSON object"),
-        ({"label": 3}, "label", "valid string"),
-        ({"label": "x" * 201}, "label", "at most 200"),
-        ({"label": "a\x1b[31m"}, "label", "control character"),
-        ({"label": "\ud800"}, "label", "surrogate"),
-        ({"rpm_limit": 0}, "rpm_limit", "greater than 0"),
-        ({"rpm_limit": -1}, "rpm_limit", "greater than 0"),
-        ({"rpm_limit": 2**53 + 1}, "rpm_limit", "less than or equal"),
-        ({"rpm_limit": 10**400}, "rpm_limit", "too large"),
-        ({"rpm_limit": 1.0}, "rpm_limit", "valid integer"),
-        ({"rpm_limit": True}, "rpm_limit", "valid integer"),
-        ({"tpm_limit": "5"}, "tpm_limit", "valid integer"),
-        ({"tpm_limit": float("inf")}, "tpm_limit", "finite"),
-        ({"key_alias": "x"}, "key_alias", "no such field; did you mean label?"),
-        ({"max_budget": 1}, "max_budget", "max_budget: no such field"),
-        ({"key": "sk-mine"}, "key", "no such field"),
-        ({1: 1}, "1", "a name that is not text"),
-    ],
-)
-def test_a_bad_key_is_refused_by_the_name_of_its_field(
-    description: Any, param: str | None, message: str
-) -> None:
-    with pytest.raises(InvalidField) as refused:
-        key_spec(description)
-    assert refused.value.param == param
-    assert message in refused.value.message
-
-
 # --- whatever comes ---
 
 _texts = st.text(max_size=8) | st.text(st.characters(), max_size=3)  # lone surrogates, too
@@ -616,7 +579,7 @@ _scalars = (
 _FIELDS = [
     *("model_name", "provider", "api_key", "base_url", "api_version", "litellm_params"),
     *("model_info", "model", "api_base", "custom_llm_provider", "timeout", "id", "max_budget"),
-    *("extra_headers", "label", "rpm_limit", "tpm_limit"),
+    "extra_headers",
 ]
 _names: st.SearchStrategy[Any] = st.sampled_from(_FIELDS) | _texts | st.integers()
 _anything: st.SearchStrategy[Any] = st.recursive(
@@ -645,16 +608,6 @@ def test_anything_at_all_is_a_model_or_refused(data: Any) -> None:
             orjson.dumps(error.body())
         else:
             _sound(made)
-
-
-@given(_objects)
-def test_anything_at_all_is_a_key_or_refused(data: Any) -> None:
-    try:
-        key = key_spec(data).record("sk-secret-abcd", 1)
-    except InvalidField as error:
-        orjson.dumps(error.body())
-    else:
-        orjson.dumps(asdict(key))
 
 
 @given(_objects)

@@ -1,0 +1,1 @@
+"""LiteLLM's management routes: its paths and JSON, on the gateway's own rules."""

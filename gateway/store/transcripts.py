@@ -1,0 +1,46 @@
+"""Stored prompts and answers, as rows. The ledger's store writes them, with their requests."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from gateway.errors import NotFound
+from gateway.records import Actor
+from gateway.store.audit import note
+from gateway.store.database import Database, uncancelled
+from gateway.store.ledger import Transcript
+from gateway.store.tables import transcripts
+
+
+class Transcripts:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @uncancelled
+    async def read(self, call_id: str, by: Actor) -> Transcript:
+        """The transcript of one request. That it was read goes into the audit log.
+
+        Raises:
+            NotFound: None is stored; nothing goes into the log.
+        """
+        query = select(transcripts).where(transcripts.c.id == call_id)
+        async with self._database.write("ledger") as write:
+            row = (await write.connection.execute(query)).first()
+            if row is None:
+                raise NotFound(
+                    f"No transcript of the request {call_id!r} is stored. Prompts and answers are "
+                    "kept only of requests made while store_prompts_in_spend_logs is true, and as "
+                    "long as maximum_spend_logs_retention_period says",
+                    param="id",
+                )
+            await note(write, by, "transcript.read", (call_id, None), None, None)
+        return Transcript(**row._mapping)
+
+    @uncancelled
+    async def remove_before(self, started_ms: int, limit: int) -> int:
+        """Delete up to `limit` of those that started before then; say how many."""
+        old = select(transcripts.c.id).where(transcripts.c.started_ms < started_ms).limit(limit)
+        async with self._database.write("ledger") as write:
+            gone = list(await write.connection.scalars(old))
+            await write.connection.execute(delete(transcripts).where(transcripts.c.id.in_(gone)))
+        return len(gone)

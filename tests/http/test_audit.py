@@ -1,0 +1,207 @@
+"""`GET /api/v1/gateway/audit`: what is in the log, and how it is read."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+
+from gateway.records import Actor, CallSettings
+from gateway.settings import Settings
+from gateway.specs import team_spec
+from gateway.store import Store
+from tests.servers import Gateway
+
+Json = dict[str, Any]
+
+
+async def read(gateway: Gateway, query: str = "") -> Json:
+    answer = await gateway.manage("GET", f"/audit{query}")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def actions(gateway: Gateway, query: str = "") -> list[str]:
+    return [entry["action"] for entry in (await read(gateway, query))["data"]]
+
+
+async def test_every_change_over_http_is_there_newest_first(gateway: Gateway) -> None:
+    await gateway.add_model()
+    await gateway.manage("PATCH", "/models/gpt", {"litellm_params": {"temperature": 0.5}})
+    await gateway.manage("DELETE", "/models/gpt")
+    issued = await gateway.issue_key(label="ci", rpm_limit=5)
+    await gateway.manage("DELETE", f"/keys/{issued['id']}")
+    assert await actions(gateway) == [
+        "key.revoke",
+        "key.add",
+        "model.remove",
+        "model.update",
+        "model.add",
+        "key.add",  # the admin key, at the start
+    ]
+
+
+async def test_what_changes_nothing_leaves_no_trace(gateway: Gateway, key: str) -> None:
+    before = await read(gateway)
+    await gateway.request("POST", "/api/v1/gateway/keys", key, {})
+    await gateway.manage("POST", "/keys", {"rpm_limit": "many"})
+    await gateway.add_model("other", provider="openai")
+    await gateway.manage("POST", "/models", {"model_name": "other", "provider": "openai"})
+    await gateway.manage("DELETE", "/models/none")
+    await gateway.manage("GET", "/keys")
+    after = await read(gateway)
+    assert [entry["target"]["name"] for entry in after["data"]][: -len(before["data"])] == ["other"]
+
+
+async def test_an_entry_says_who_from_where_and_what(gateway: Gateway) -> None:
+    await gateway.add_model()
+    [admin_key] = [
+        key for key in (await gateway.manage("GET", "/keys")).json()["data"] if key["hint"]
+    ]
+    patch = {"litellm_params": {"temperature": 0.5}, "api_key": "sk-other-upstream-0123456789"}
+    changed = (await gateway.manage("PATCH", "/models/gpt", patch)).json()
+    [entry] = (await read(gateway, "?limit=1"))["data"]
+    assert entry == {
+        "id": entry["id"],
+        "object": "audit_entry",
+        "at": changed["updated_at"],
+        "actor": {"id": admin_key["id"], "label": "GATEWAY_ADMIN_KEY", "address": "127.0.0.1"},
+        "action": "model.update",
+        "target": {"id": changed["model_id"], "name": "gpt"},
+        "before": {"api_key": "[hidden]", "litellm_params": {"model": "gpt"}},
+        "after": {
+            "api_key": "[changed]",
+            "litellm_params": {"model": "gpt", "temperature": 0.5},
+        },
+    }
+
+
+async def test_teams_and_settings_are_in_it(gateway: Gateway) -> None:
+    store: Store = gateway.app.state.services.store
+    by = Actor("key_1", "ops", "203.0.113.5")
+    team = team_spec({"name": "research"}).record(1000)
+    await store.teams.add(team, by)
+    await store.settings.put(CallSettings(drop_params=True), by)
+    await store.teams.remove(team.id, by)
+    entries = (await read(gateway, "?actor=ops"))["data"]
+    assert [entry["action"] for entry in entries] == ["team.remove", "settings.update", "team.add"]
+    assert entries[1]["after"] == {"drop_params": True}
+    assert {entry["actor"]["address"] for entry in entries} == {"203.0.113.5"}
+
+
+async def test_pages_follow_one_another(gateway: Gateway) -> None:
+    for number in range(5):
+        await gateway.issue_key(label=f"key-{number}")
+    seen, after, more = [], "", True
+    while more:
+        page = await read(gateway, f"?limit=2{after}")
+        assert len(page["data"]) <= 2
+        seen += page["data"]
+        more, after = page["has_more"], f"&after={page['data'][-1]['id']}"
+        # What is added meanwhile is no reason to see anything twice.
+        await gateway.issue_key(label="meanwhile")
+    names = [entry["target"]["name"] for entry in seen]
+    assert names == [*(f"key-{n}" for n in reversed(range(5))), "GATEWAY_ADMIN_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("target=a", ["key.revoke", "key.add"]),
+        ("target={id}", ["key.revoke", "key.add"]),
+        ("target=", ["key.revoke", "key.add", "model.add", "key.add"]),
+        ("target=A", []),
+        ("target=%25", []),
+        ("actor=start", ["key.add"]),
+        ("actor=GATEWAY_ADMIN_KEY", ["key.revoke", "key.add", "model.add"]),
+        ("action=key", ["key.revoke", "key.add", "key.add"]),
+        ("action=key.add", ["key.add", "key.add"]),
+        ("action=ke", []),
+        ("action=key_", []),
+        ("action=model&target=gpt", ["model.add"]),
+        ("since=1d", ["key.revoke", "key.add", "model.add", "key.add"]),
+        ("since=2199-01-01", []),
+        ("until=2020-01-01T00:00:00%2B01:00", []),
+        ("until=1d", []),
+        ("since=1970-01-01&until=2199-01-01", ["key.revoke", "key.add", "model.add", "key.add"]),
+    ],
+)
+async def test_filters(gateway: Gateway, query: str, found: list[str]) -> None:
+    await gateway.add_model()
+    issued = await gateway.issue_key(label="a")
+    await gateway.manage("DELETE", f"/keys/{issued['id']}")
+    assert await actions(gateway, "?" + query.format(id=issued["id"])) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=ten", "limit"),
+        ("limit=" + "9" * 5000, "limit"),
+        ("limit=%D9%A1", "limit"),
+        ("after=x", "after"),
+        ("after=-1", "after"),
+        ("after=" + "9" * 30, "after"),
+        ("since=yesterday", "since"),
+        ("until=2026-13-01", "until"),
+        ("traget=a", "traget"),
+        ("action=key&action=model", "action"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused(gateway: Gateway, query: str, param: str) -> None:
+    refused = await gateway.manage("GET", f"/audit?{query}")
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"]) == (422, param)
+    assert error["message"].startswith(param)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_no_method_changes_it(gateway: Gateway, method: str) -> None:
+    before = await read(gateway)
+    assert (await gateway.manage(method, "/audit", {})).status_code == 405
+    assert (await gateway.manage(method, "/audit/1", {})).status_code == 404
+    assert await read(gateway) == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET actor_id = 'nobody'",
+        "DELETE FROM audit",
+        "INSERT OR REPLACE INTO audit SELECT * FROM audit",
+        "UPDATE OR IGNORE audit SET at = 0",
+    ],
+)
+async def test_the_database_itself_refuses_to_change_it(
+    gateway: Gateway, settings: Settings, statement: str
+) -> None:
+    before = await read(gateway)
+    connection = sqlite3.connect(settings.database_path)
+    try:
+        with pytest.raises(sqlite3.IntegrityError, match="the audit log cannot be changed"):
+            connection.execute(statement)
+    finally:
+        connection.close()
+    assert await read(gateway) == before
+
+
+async def test_no_secret_is_in_it(gateway: Gateway) -> None:
+    await gateway.add_model(api_key="sk-upstream-one-0123456789")
+    await gateway.manage("PATCH", "/models/gpt", {"api_key": "sk-upstream-two-0123456789"})
+    await gateway.manage(
+        "PATCH", "/models/gpt", {"litellm_params": {"aws_secret_access_key": "aws-0123456789"}}
+    )
+    issued = await gateway.issue_key()
+    await gateway.manage("DELETE", "/models/gpt")
+    text = (await gateway.manage("GET", "/audit")).text
+    for secret in (
+        gateway.admin_key,
+        issued["key"],
+        "sk-upstream-one-0123456789",
+        "sk-upstream-two-0123456789",
+        "aws-0123456789",
+    ):
+        assert secret not in text

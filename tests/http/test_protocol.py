@@ -1,0 +1,101 @@
+"""What a connection may bring before anyone has asked for a key."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from urllib.parse import urlsplit
+
+import pytest
+
+from gateway.http import protocol
+from gateway.http.protocol import MOST_HEAD_BYTES
+from tests.security.raw import Answers, exchange, request
+from tests.servers import Gateway, chunk
+
+PROBE = ("GET", "/health/liveness")
+
+
+def too_large(answers: Answers) -> bool:
+    return answers.error == {
+        "message": f"The request's line and headers are larger than {MOST_HEAD_BYTES} bytes",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "431",
+    }
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        request(*PROBE, "x-large: " + "a" * MOST_HEAD_BYTES),
+        request(*PROBE, *["a: b"] * (MOST_HEAD_BYTES // 2)),
+        request("GET", "/health/liveness?" + "a" * MOST_HEAD_BYTES),
+        request(*PROBE, "a" * MOST_HEAD_BYTES + ": b"),
+        # Without an end in sight.
+        request(*PROBE)[:-2] + b"x-endless: " + b"a" * 1_000_000,
+        b"GET /" + b"a" * 1_000_000,
+        b"\r\n" * 500_000,
+    ],
+    ids=["a header", "many headers", "a URL", "a name", "endless", "an endless URL", "blank lines"],
+)
+async def test_a_large_head_is_refused(gateway: Gateway, large: bytes) -> None:
+    assert too_large(await exchange(gateway.url, large))
+
+
+async def test_an_endless_header_is_not_collected(gateway: Gateway) -> None:
+    """The server hangs up long before the client is done."""
+    parts = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(request(*PROBE)[:-2] + b"x-endless: ")
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while sent < 200 * 2**20 and not reader.at_eof():
+            writer.write(b"a" * 2**20)
+            await writer.drain()
+            sent += 2**20
+    assert sent < 20 * 2**20
+    writer.close()
+
+
+@pytest.mark.parametrize("trailers", [b"a: b\r\n" * 30_000, b"x-endless: " + b"a" * 1_000_000])
+async def test_large_trailers_are_refused(gateway: Gateway, trailers: bytes) -> None:
+    """The answer, to a request without a key, may have been sent before they came."""
+    asked = request("POST", "/v1/chat/completions", "transfer-encoding: chunked")
+    kept_alive = asked.replace(b"connection: close\r\n", b"")
+    answers = await exchange(gateway.url, kept_alive + b"1\r\n{\r\n0\r\n" + trailers)
+    assert answers.statuses in ([401, 431], [431])
+
+
+async def test_a_head_below_the_limit_is_read(gateway: Gateway) -> None:
+    large = request(*PROBE, "x-large: " + "a" * (MOST_HEAD_BYTES - 200))
+    assert (await exchange(gateway.url, large)).statuses == [200]
+
+
+async def test_requests_on_one_connection_are_counted_apart(gateway: Gateway) -> None:
+    body = b'{"a": "' + b"b" * 40_000 + b'"}'
+    one = request(
+        "POST", "/v1/models", "x-large: " + "a" * 40_000, f"content-length: {len(body)}", body=body
+    ).replace(b"connection: close\r\n", b"")
+    answers = await exchange(gateway.url, one * 5 + request(*PROBE))
+    assert answers.statuses == [405] * 5 + [200]
+
+
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    for begun in (b"", b"GET /v1/models HTTP/1.1\r\nhost: x\r\n"):
+        assert (await exchange(gateway.url, begun)).raw == b""
+    # Nor is the next one on a connection.
+    first = request(*PROBE).replace(b"connection: close\r\n", b"")
+    assert (await exchange(gateway.url, first + b"GET /")).statuses == [200]
+
+
+async def test_an_answer_may_take_longer_than_a_head(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    gateway.provider.streams([chunk({"content": "a"}), chunk({}, "stop")], pause=0.1)
+    async with gateway.streaming(key) as lines:
+        assert "data: [DONE]" in [line async for line in lines]

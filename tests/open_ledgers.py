@@ -1,0 +1,83 @@
+"""Ledgers of processes, and what is in the database of theirs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway.budgets import Budgets, Reservation
+from gateway.ledger import Ledger
+from gateway.records import Key, LedgerRow, Team
+from gateway.store import Store
+from tests.ledgers import ledger_row
+
+
+@contextlib.asynccontextmanager
+async def running(store: Store, node: str = "a") -> AsyncIterator[Ledger]:
+    made = Ledger(store.ledger, store.database.path, node)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.aclose()
+
+
+async def stored(store: Store) -> list[LedgerRow]:
+    return [row for _, row in await store.ledger.after(0, 100_000)]
+
+
+async def sums(store: Store) -> tuple[int, int]:
+    """Requests and cost of all days."""
+    async with store.database.read() as connection:
+        found = await connection.exec_driver_sql("SELECT sum(requests), sum(cost) FROM daily")
+        requests, cost = found.one()
+    return requests or 0, cost or 0
+
+
+def journals(store: Store) -> list[Path]:
+    return sorted(store.database.path.parent.glob("*.ledger-*"))
+
+
+def killed(ledger: Ledger) -> None:
+    """Let go of a journal as the death of its process does."""
+    assert ledger._journal is not None
+    ledger._journal.close(keep=True)
+
+
+@dataclass
+class Books:
+    """Ledger and budgets of one process."""
+
+    ledger: Ledger
+    budgets: Budgets
+
+    async def begin(
+        self, key: Key, amount: int, at: int, team: Team | None = None
+    ) -> tuple[Reservation, LedgerRow]:
+        """Set money aside for a call that begins at a time, in milliseconds."""
+        row = ledger_row(at, key_id=key.id, team_id=team.id if team else None, cost=amount)
+        return await self.budgets.reserve(key, team, row), row
+
+    def end(self, begun: tuple[Reservation, LedgerRow], cost: int) -> None:
+        reservation, row = begun
+        row = replace(row, cost=cost)
+        self.ledger.settle(row)
+        self.budgets.settle(reservation, row)
+
+    async def spend(self, key: Key, cost: int, at: int, team: Team | None = None) -> None:
+        self.end(await self.begin(key, cost, at, team), cost)
+
+    async def spent(self, owner: Key | Team, at: int) -> int:
+        [account] = await self.budgets._current((owner,), at // 1000)
+        return account.spent
+
+    def reserved(self, owner: Key | Team) -> int:
+        return self.budgets._accounts[owner.id].reserved
+
+
+@contextlib.asynccontextmanager
+async def keeping(store: Store, node: str) -> AsyncIterator[Books]:
+    async with running(store, node) as ledger:
+        yield Books(ledger, Budgets(store.ledger, ledger, node))

@@ -1,0 +1,49 @@
+"""Who may use which route: every route of the app must be declared here."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from starlette.routing import Route
+
+from gateway.app import API, CALL_PREFIXES
+from gateway.records import Operation
+
+Access = Literal["public", "call", "admin"]
+
+_PREFIX = f"(?:{'|'.join(CALL_PREFIXES)})"
+_OPERATION = "|".join(Operation)
+_READ = "GET|HEAD"
+
+# What is in no rule fails the tests: a new route is declared before it is served.
+_RULES: list[tuple[Access, str, str]] = [
+    ("public", f"{_READ}|OPTIONS", "/health/(liveliness|liveness|readiness)"),
+    ("call", "POST", f"{_PREFIX}({_OPERATION})"),
+    ("call", _READ, f"{_PREFIX}/models(/{{name:path}})?"),
+    ("call", _READ, "(/v[12])?/model/info|/model_group/info"),
+    ("call", _READ, "/key/info"),
+    ("admin", _READ, f"{API}/usage/requests/\\{{id\\}}/transcript"),
+    ("call", _READ, f"{API}/usage(/.+)?"),
+    ("admin", "POST|PATCH|DELETE", f"{API}/models(/{{name:path}})?"),
+    ("admin", ".+", f"{API}/(keys|teams)(/.+)?"),
+    ("admin", _READ, f"{API}/audit"),
+    ("admin", f"{_READ}|PATCH", f"{API}/settings"),
+    ("admin", "POST|PATCH", "/model/(new|update|delete|{id:path}/update)"),
+    ("admin", ".+", "(/v2)?/(key|team|spend|global)/.+"),
+    ("admin", _READ, "/health(/readiness/details)?"),
+]
+
+
+def access(method: str, path: str) -> Access | None:
+    """Who may use the route with this template: the first rule decides, none where none does."""
+    for who, methods, template in _RULES:
+        if re.fullmatch(methods, method) and re.fullmatch(template, path):
+            return who
+    return None
+
+
+def methods_of(route: Route) -> list[str]:
+    """In an order that is always the same. Raises AssertionError where it takes any method."""
+    assert route.methods, f"{route.path} takes any method"
+    return sorted(route.methods)

@@ -1,0 +1,149 @@
+"""Budgets against a model of them: calls, waits and an operator's changes in any order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway import vault
+from gateway.budgets import Reservation
+from gateway.errors import BudgetExceeded, RateLimited
+from gateway.periods import period_start
+from gateway.records import Key, LedgerRow, Team
+from gateway.settings import Settings
+from gateway.specs import key_record
+from gateway.store import Store
+from tests.ledgers import ledger_row, milliseconds
+from tests.open_ledgers import Books, keeping
+
+NOON = milliseconds("2026-11-24T12:00:00")
+HOUR = 3_600_000
+
+# Two keys, and their team.
+_key = st.integers(0, 1)
+_owner = st.integers(0, 2)
+_money = st.integers(0, 120)
+_length = st.sampled_from([None, "1h", "1d", "1w", "1mo"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("begin"), _key, _money),
+        st.tuples(st.just("begin"), _key, _money),
+        st.tuples(st.just("end"), st.integers(0, 9), _money),
+        st.tuples(st.just("wait"), st.sampled_from([1, HOUR // 2, HOUR, 7 * HOUR, 72 * HOUR])),
+        st.tuples(st.just("change"), _owner, st.fixed_dictionaries({"budget_duration": _length})),
+        st.tuples(
+            st.just("change"), _owner, st.fixed_dictionaries({"max_budget": st.none() | _money})
+        ),
+        st.tuples(st.just("store")),
+    ),
+    max_size=40,
+)
+
+
+@dataclass
+class Called:
+    row: LedgerRow
+    begun: tuple[Reservation, LedgerRow]
+    cost: int | None = None
+
+
+class Model:
+    """What budgets must know, worked out from all calls each time."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self.now = NOON
+        self.calls: list[Called] = []
+        unique = ledger_row().id
+        first, second = [
+            key_record(vault.hash_key(f"{unique}{n}"), "sk-…", NOON // 1000) for n in range(2)
+        ]
+        self.owners: list[Key | Team] = [
+            replace(first, max_budget=100),
+            replace(second, max_budget=100, budget_duration="1d"),
+            Team(id=f"team-{unique}", name="a", max_budget=150, created_at=1, updated_at=1),
+        ]
+
+    def spent(self, owner: Key | Team) -> int:
+        return sum(each.cost or 0 for each in self._in_period(owner))
+
+    def reserved(self, owner: Key | Team) -> int:
+        return sum(each.row.cost or 0 for each in self._in_period(owner) if each.cost is None)
+
+    def _in_period(self, owner: Key | Team) -> list[Called]:
+        length = owner.budget_duration
+        since = period_start(length, owner.created_at, self.now // 1000) * 1000 if length else 0
+        mine = [each for each in self.calls if owner.id in (each.row.key_id, each.row.team_id)]
+        return [each for each in mine if each.row.started_ms >= since]
+
+    def refusal(self, owner: Key | Team) -> type[Exception] | None:
+        limit = owner.max_budget
+        if limit is None or self.spent(owner) + self.reserved(owner) < limit:
+            return None
+        return BudgetExceeded if self.spent(owner) >= limit else RateLimited
+
+    async def begin(self, index: int, amount: int) -> None:
+        key, team = self.owners[index], self.owners[-1]
+        assert isinstance(key, Key)
+        assert isinstance(team, Team)
+        expected = self.refusal(key) or self.refusal(team)
+        if expected:
+            with pytest.raises(expected):
+                await self.books.begin(key, amount, self.now, team)
+        else:
+            begun = await self.books.begin(key, amount, self.now, team)
+            self.calls.append(Called(begun[1], begun))
+
+    async def end(self, index: int, cost: int) -> None:
+        running = [each for each in self.calls if each.cost is None]
+        if running:
+            ended = running[index % len(running)]
+            self.books.end(ended.begun, cost)
+            ended.cost = cost
+
+    async def wait(self, length: int) -> None:
+        self.now += length
+
+    async def change(self, index: int, fields: dict[str, Any]) -> None:
+        self.owners[index] = replace(self.owners[index], **fields)
+
+    async def store(self) -> None:
+        await self.books.ledger.flush()
+
+    async def check(self) -> None:
+        for owner in self.owners:
+            assert await self.books.spent(owner, self.now) == self.spent(owner)
+            assert self.books.reserved(owner) == self.reserved(owner)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.Runner, Store]]:
+    path = tmp_path_factory.mktemp("budgets") / "gateway.db"
+    store = Store(Settings(database_url=f"sqlite:///{path}"))
+    with asyncio.Runner() as runner:
+        runner.run(store.database.migrate())
+        yield runner, store
+        runner.run(store.database.close())
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS)
+def test_budgets_do_what_their_model_does(
+    opened: tuple[asyncio.Runner, Store], steps: list[tuple[Any, ...]]
+) -> None:
+    async def follow() -> None:
+        async with keeping(store, "model") as books:
+            model = Model(books)
+            for name, *arguments in steps:
+                step: Callable[..., Any] = getattr(model, name)
+                await step(*arguments)
+                await model.check()
+
+    runner, store = opened
+    runner.run(follow())
