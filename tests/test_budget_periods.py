@@ -250,3 +250,34 @@ async def test_books_agree_after_any_race(here: Books, there: Books, seed: int) 
             assert await books.spent(owner, NOON) == race.total[owner.id]
             assert books.reserved(owner) == 0
         assert not books.budgets._running
+
+
+async def test_a_row_is_seen_once_while_it_moves_into_the_database(here: Books) -> None:
+    mine = key()
+    for number in range(1, 101):
+        await here.spend(mine, 1, NOON)
+        # As if another period had begun.
+        here.budgets._accounts[mine.id].since = 0
+        flushing = asyncio.create_task(here.ledger.flush())
+        for _ in range(number % 20):
+            await asyncio.sleep(0)
+        assert await here.spent(mine, NOON) == number
+        await flushing
+
+
+async def test_two_periods_at_once_hold_to_the_budget_of_each(here: Books) -> None:
+    """About midnight some calls are still the old day's."""
+    daily = key(max_budget=100, budget_duration="1d")
+    crew = team(max_budget=100, budget_duration="1d")
+    begun = await asyncio.gather(
+        *(here.begin(daily, 60, NOON + n % 2 * DAY, crew) for n in range(40)),
+        return_exceptions=True,
+    )
+    days = Counter(each[1].started_ms for each in begun if not isinstance(each, BaseException))
+    # What the old day's calls see of its budget, the new day's may have taken.
+    assert days[NOON + DAY] == 2
+    assert days[NOON] <= 2
+    for each in begun:
+        if not isinstance(each, BaseException):
+            here.end(each, 60)
+    assert await here.spent(daily, NOON + DAY) == await here.spent(crew, NOON + DAY) == 120

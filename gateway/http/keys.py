@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import vault
-from gateway.display import key_view
 from gateway.errors import Conflict, InvalidField
+from gateway.http.owners import all_shown, shown
 from gateway.http.requests import (
     actor,
     admin,
@@ -39,7 +39,7 @@ async def issue_key(request: Request) -> Response:
     secret = vault.new_key()
     key = key_spec(body).record(secret, int(time.time()))
     await services(request).store.keys.add(key, by)
-    return json_response({**key_view(key), "key": secret}, 201, NO_STORE)
+    return json_response({**await shown(request, key), "key": secret}, 201, NO_STORE)
 
 
 async def list_keys(request: Request) -> Response:
@@ -65,14 +65,14 @@ async def list_keys(request: Request) -> Response:
         page_limit(request), given.get("after"), wanted
     )
     return json_response(
-        {"object": "list", "data": [key_view(key) for key in found], "has_more": more}
+        {"object": "list", "data": await all_shown(request, found), "has_more": more}
     )
 
 
 async def get_key(request: Request) -> Response:
     admin(request)
     key = await services(request).store.keys.get(request.path_params["id"])
-    return json_response(key_view(key))
+    return json_response(await shown(request, key))
 
 
 async def patch_key(request: Request) -> Response:
@@ -85,7 +85,7 @@ async def patch_key(request: Request) -> Response:
         by,
         keep_admin=True,
     )
-    return json_response(key_view(key))
+    return json_response(await shown(request, key))
 
 
 async def block_key(request: Request) -> Response:
@@ -114,7 +114,7 @@ async def rotate_key(request: Request) -> Response:
         by,
         keep_admin=True,
     )
-    return json_response({**key_view(key), "key": secret}, 200, NO_STORE)
+    return json_response({**await shown(request, key), "key": secret}, 200, NO_STORE)
 
 
 async def revoke_key(request: Request) -> Response:
@@ -124,7 +124,7 @@ async def revoke_key(request: Request) -> Response:
     key_id = request.path_params["id"]
     await keys.get(key_id)  # raises NotFound
     await keys.revoke([key_id], int(time.time()), by, keep_admin=True)
-    return json_response(key_view(await keys.get(key_id)))
+    return json_response(await shown(request, await keys.get(key_id)))
 
 
 def rotation(request: Request, key: Key, secret: str, grace: object) -> Key:
@@ -154,7 +154,7 @@ async def _set_blocked(request: Request, blocked: bool) -> Response:
         by,
         keep_admin=True,
     )
-    return json_response(key_view(key))
+    return json_response(await shown(request, key))
 
 
 async def _optional_object(request: Request) -> dict[str, Any]:

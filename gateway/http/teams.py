@@ -8,7 +8,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.display import team_view
+from gateway.http.owners import all_shown, shown
 from gateway.http.requests import actor, admin, json_response, read_object, services
 from gateway.specs import patched_team, team_spec
 
@@ -17,7 +17,7 @@ async def add_team(request: Request) -> Response:
     by = actor(request)
     team = team_spec(await read_object(request)).record(int(time.time()))
     await services(request).store.teams.add(team, by)
-    return json_response(team_view(team), 201)
+    return json_response(await shown(request, team), 201)
 
 
 async def list_teams(request: Request) -> Response:
@@ -25,13 +25,15 @@ async def list_teams(request: Request) -> Response:
     admin(request)
     teams = await services(request).store.teams.all()
     return json_response(
-        {"object": "list", "data": [team_view(team) for team in teams], "has_more": False}
+        {"object": "list", "data": await all_shown(request, teams), "has_more": False}
     )
 
 
 async def get_team(request: Request) -> Response:
     admin(request)
-    return json_response(team_view(await services(request).store.teams.get(_named(request))))
+    return json_response(
+        await shown(request, await services(request).store.teams.get(_named(request)))
+    )
 
 
 async def patch_team(request: Request) -> Response:
@@ -41,7 +43,7 @@ async def patch_team(request: Request) -> Response:
     team = await services(request).store.teams.change(
         _named(request), lambda team: patched_team(team, patch, int(time.time())), by
     )
-    return json_response(team_view(team))
+    return json_response(await shown(request, team))
 
 
 async def block_team(request: Request) -> Response:
@@ -68,7 +70,7 @@ async def _set_blocked(request: Request, blocked: bool) -> Response:
         lambda team: dataclasses.replace(team, blocked=blocked, updated_at=int(time.time())),
         by,
     )
-    return json_response(team_view(team))
+    return json_response(await shown(request, team))
 
 
 def _named(request: Request) -> str:

@@ -51,6 +51,8 @@ async def test_a_key_is_shown_once_and_kept_nowhere(gateway: Gateway, tmp_path: 
         "expires_at": None,
         "rotated_until": None,
         "revoked_at": None,
+        "spend": 0.0,
+        "budget_reset_at": None,
     }
     assert (await gateway.manage("GET", f"/keys/{body['id']}")).json() == body
     listed = await gateway.manage("GET", "/keys")

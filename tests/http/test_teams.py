@@ -27,7 +27,9 @@ async def add(gateway: Gateway, **fields: Any) -> dict[str, Any]:
 async def test_a_team_is_added_and_listed_by_name(gateway: Gateway) -> None:
     red = await add(gateway, **FULL)
     times = {"created_at": red["created_at"], "updated_at": red["created_at"]}
-    assert red == FULL | {"object": "team", "blocked": False} | times
+    spending = {"spend": 0.0, "budget_reset_at": red["budget_reset_at"]}
+    assert red == FULL | {"object": "team", "blocked": False} | times | spending
+    assert red["budget_reset_at"].endswith("-01T00:00:00Z")
     blue = await add(gateway, name="Blue")
     assert blue["team_id"].startswith("team_")
     assert (blue["max_budget"], blue["budget_duration"], blue["metadata"]) == (None, None, {})
