@@ -82,7 +82,14 @@ async def _seed(settings: Settings, echo_url: str) -> str:
     from gateway.store import Store
 
     spec = model_spec(
-        {"model_name": MODEL, "provider": "openai", "api_key": "sk-echo", "base_url": echo_url}
+        {
+            "model_name": MODEL,
+            "provider": "openai",
+            "api_key": "sk-echo",
+            "base_url": echo_url,
+            # Invented, so that there is something to see in the usage.
+            "litellm_params": {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
+        }
     )
     now = int(time.time())
     secret = vault.new_key()

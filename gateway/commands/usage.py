@@ -90,13 +90,11 @@ def usage(
     charted = not (as_csv or as_json) and (sys.stdout.isatty() if chart is None else chart)
 
     async def work(store: Store) -> tuple[Report, Names, Report | None]:
-        from gateway.store.usage import UsageStore
-
         wanted = await _wanted(
             store, since=since, until=until, key=key, team=team, model=model, provider=provider,
             tag=tag, status=status, outcome=outcome, end_user=end_user,
         )  # fmt: skip
-        reads = UsageStore(store.database)
+        reads = store.usage
         report = await reads.report(wanted, group_by, limit, percentiles)
         by_day = await reads.report(wanted, ("day",), 100_000) if charted else None
         return report, await reads.names_in(report), by_day
@@ -135,13 +133,11 @@ def requests_(
     _check_form(as_csv, as_json)
 
     async def work(store: Store) -> tuple[list[LedgerRow], bool, Names]:
-        from gateway.store.usage import UsageStore
-
         wanted = await _wanted(
             store, since=since, until=until, key=key, team=team, model=model, provider=provider,
             tag=tag, status=status, outcome=outcome, end_user=end_user,
         )  # fmt: skip
-        reads = UsageStore(store.database)
+        reads = store.usage
         rows, more = await reads.requests(wanted, limit)
         names = await reads.names((row.key_id for row in rows), (row.team_id for row in rows))
         return rows, more, names
@@ -184,10 +180,9 @@ def tail(
 
 async def _follow(store: Store, wanted: UsageFilter, as_json: bool) -> None:
     from gateway.commands.usage_output import request_line
-    from gateway.store.usage import UsageStore
     from gateway.usage import request_view
 
-    reads = UsageStore(store.database)
+    reads = store.usage
     position = await store.ledger.last_position()
     note("Waiting for requests; Ctrl-C ends.")
     while True:
@@ -252,13 +247,12 @@ async def _key_ids(store: Store, name: str) -> list[str]:
 
 async def _team_id(store: Store, name: str) -> str:
     """Raises NotFound, but not for a team that is gone and has left usage."""
-    from gateway.store.usage import UsageStore
     from gateway.usage import UsageFilter
 
     for team in await store.teams.all():
         if name in (team.id, team.name):
             return team.id
-    left = await UsageStore(store.database).report(UsageFilter(start=0, team_id=name))
+    left = await store.usage.report(UsageFilter(start=0, team_id=name))
     if not left.total.sums.requests:
         raise NotFound(f"No team has the id or name {name!r}")
     return name

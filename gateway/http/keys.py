@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,7 +35,7 @@ _PARAMETERS = {"limit", "after", "state", *_FILTERS}
 async def issue_key(request: Request) -> Response:
     """Make a gateway key. Its secret is in this answer and nowhere else, ever."""
     by = actor(request)
-    body = await _optional_object(request)
+    body = await read_object(request, optional=True)
     secret = vault.new_key()
     key = key_spec(body).record(secret, int(time.time()))
     await services(request).store.keys.add(key, by)
@@ -103,7 +103,7 @@ async def rotate_key(request: Request) -> Response:
     `{"grace_period": "1h"}` keeps the old secret good for that long; without, it ends at once.
     """
     by = actor(request)
-    body = await _optional_object(request)
+    body = await read_object(request, optional=True)
     unknown = sorted(set(body) - {"grace_period"})
     if unknown:
         raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])
@@ -155,7 +155,3 @@ async def _set_blocked(request: Request, blocked: bool) -> Response:
         keep_admin=True,
     )
     return json_response(await shown(request, key))
-
-
-async def _optional_object(request: Request) -> dict[str, Any]:
-    return await read_object(request) if await request.body() else {}

@@ -55,7 +55,7 @@ async def report(request: Request) -> Response:
     limit = _limit(given, 1000)
     percentiles = _flag(given, "percentiles")
     as_csv = _wants_csv(request, given)
-    usage = UsageStore(services(request).store.database)
+    usage = services(request).store.usage
     found = await usage.report(wanted, group_by, limit, percentiles)
     view = report_view(found, await usage.names_in(found))
     if not as_csv:
@@ -71,7 +71,7 @@ async def list_requests(request: Request) -> Response:
     wanted = _wanted(given, key)
     limit = _limit(given, 100)
     as_csv = _wants_csv(request, given)
-    usage = UsageStore(services(request).store.database)
+    usage = services(request).store.usage
     rows, more = await usage.requests(wanted, limit, given.get("after"))
     views = await _views(usage, rows)
     if as_csv:
@@ -82,7 +82,7 @@ async def list_requests(request: Request) -> Response:
 async def get_request(request: Request) -> Response:
     key = caller(request)
     _parameters(request, ())
-    usage = UsageStore(services(request).store.database)
+    usage = services(request).store.usage
     row = await usage.request(request.path_params["id"], _own(key))
     [view] = await _views(usage, [row])
     return json_response(view)

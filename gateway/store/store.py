@@ -17,6 +17,7 @@ from gateway.store.pruning import Pruning
 from gateway.store.settings import CallSettingsStore
 from gateway.store.teams import Teams
 from gateway.store.transcripts import Transcripts
+from gateway.store.usage import UsageStore
 from gateway.vault import Vault
 
 
@@ -31,6 +32,7 @@ class Store:
         settings: Settings of every call, and of what is kept of it.
         audit: Who changed any of these.
         ledger: What became of each request.
+        usage: What requests add up to.
         transcripts: What was asked and answered, where that is kept.
         pruning: What an operator removes by hand.
     """
@@ -44,6 +46,7 @@ class Store:
         self.settings = CallSettingsStore(self.database)
         self.audit = AuditLog(self.database)
         self.ledger = LedgerStore(self.database)
+        self.usage = UsageStore(self.database)
         self.transcripts = Transcripts(self.database)
         self.pruning = Pruning(self.database)
 

@@ -16,7 +16,20 @@ from tests.processes import run as run_process
 
 def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
     shown = run("--help").out
-    for command in ("serve", "demo", "models", "keys", "teams", "config", "admin", "doctor"):
+    for command in (
+        "serve",
+        "demo",
+        "models",
+        "keys",
+        "teams",
+        "usage",
+        "config",
+        "admin",
+        "audit",
+        "settings",
+        "prune",
+        "doctor",
+    ):
         assert f"\n  {command} " in shown
     assert "Exit codes: 0 done" in shown
     assert "--install-completion" in shown
@@ -29,7 +42,8 @@ def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
      "keys rotate", "keys block", "keys unblock", "keys revoke", "teams create", "teams list",
      "teams show", "teams update", "teams delete", "teams block", "teams unblock",
      "config check", "config apply", "config export", "config import-litellm", "config schema",
-     "admin rotate-key"],
+     "admin rotate-key", "admin create-key", "usage requests", "usage tail", "audit",
+     "settings show", "settings set", "prune"],
 )  # fmt: skip
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     shown = run(*command.split(), "--help")

@@ -262,6 +262,7 @@ async def test_the_keys_and_models_that_spent_most(
     assert await get(gateway, "/global/spend/keys?limit=1") == keys[:1]
     models = [{"model": "gpt", "total_spend": 0.009}, {"model": "b", "total_spend": 0.001}]
     assert await get(gateway, "/global/spend/models") == models
+    assert await get(gateway, "/spend/models") == models
     assert await get(gateway, "/global/spend/models?limit=1") == models[:1]
 
 
@@ -356,7 +357,7 @@ async def test_a_gateway_key_sees_what_it_spent(
 
 @pytest.mark.parametrize(
     "path",
-    ["/spend/tags", "/global/spend", "/global/spend/logs", "/global/spend/keys",
+    ["/spend/models", "/spend/tags", "/global/spend", "/global/spend/logs", "/global/spend/keys",
      "/global/spend/models", "/global/spend/teams", "/global/spend/tags", "/global/spend/report"],
 )  # fmt: skip
 async def test_what_all_spent_is_the_admins(gateway: Gateway, ci: Spender, path: str) -> None:
