@@ -13,7 +13,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.errors import BudgetExceeded, RateLimited
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.errors import BudgetExceeded, NotReady, RateLimited
 from gateway.ledger import Ledger
 from gateway.money import dollars
 from gateway.records import Key, LedgerRow, Team
@@ -70,6 +72,7 @@ class Budgets:
         Raises:
             BudgetExceeded: The key's or its team's budget is spent.
             RateLimited: The rest of it is reserved by calls that are running.
+            NotReady: The database cannot be read, and this is the owner's first call in a period.
         """
         owners: tuple[Owner, ...] = (key, team) if team else (key,)
         accounts = await self._current(owners, most.started_ms // 1000)
@@ -144,7 +147,13 @@ class Budgets:
     async def _load(self, owner: Owner, since: int | None) -> None:
         kind = "key" if isinstance(owner, Key) else "team"
         async with self._ledger.stored:
-            spent, position = await self._store.spent(kind, owner.id, since)
+            try:
+                spent, position = await self._store.spent(kind, owner.id, since)
+            except SQLAlchemyError as error:
+                log.error("Cannot read what %s spent: %s", owner.id, error)
+                raise NotReady(
+                    "The gateway cannot read what was spent from its database; try again later"
+                ) from error
             # No await from here on: a row that is settled meanwhile would be in neither.
             own = [row for row in self._ledger.waiting if owner.id in (row.key_id, row.team_id)]
             self._accounts[owner.id] = _Account(

@@ -54,7 +54,7 @@ class Ledger:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._ending = False
+        self._ending = asyncio.Event()
         self._flushing: asyncio.Task[None] | None = None
         self.stored = asyncio.Lock()
         self.waiting: deque[LedgerRow] = deque()
@@ -136,7 +136,7 @@ class Ledger:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._idle.wait()
-        self._ending = True
+        self._ending.set()
         self._wake.set()
         if self._flushing is not None:
             await self._flushing
@@ -170,25 +170,30 @@ class Ledger:
 
     async def _flush_until_end(self) -> None:
         failing = False
-        while not (self._ending and not self.waiting):
+        while self.waiting or not self._ending.is_set():
             await self._wake.wait()
             self._wake.clear()
-            if not self._ending:
-                await asyncio.sleep(FLUSH_SECONDS)
+            await self._pause(FLUSH_SECONDS)
             try:
                 await self.flush()
             except Exception:
                 if not failing:
                     log.exception("The ledger cannot be stored; its rows wait")
                 failing = True
-                if self._ending:
+                if self._ending.is_set():
                     return
                 self._wake.set()
-                await asyncio.sleep(_RETRY_SECONDS)
+                await self._pause(_RETRY_SECONDS)
             else:
                 if failing:
                     log.warning("The ledger can be stored again")
                 failing = False
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not when all is to end."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
 
     async def _wait_for_room(self) -> None:
         try:

@@ -25,7 +25,9 @@ _TOOLS = 600
 # Content parts whose tokens do not follow from their bytes.
 _PICTURES = frozenset({"image", "image_url"})
 _PAGES = frozenset({"document", "file", "input_audio", "video", "video_url"})
-_ATTACHED = _PICTURES | _PAGES | {"source"}
+_ATTACHED = _PICTURES | _PAGES
+# Where a part has what is attached: under its kind, or under Anthropic's name.
+_UNDER = _ATTACHED | {"source"}
 _MOST_OF_PICTURE = 4000
 _MOST_OF_PAGES = 100_000
 _LIKELY_OF_ATTACHED = 1000
@@ -127,7 +129,7 @@ def _add(size: _Size, value: object, *, attachments: bool = False) -> None:
                 size.pictures += kind in _PICTURES
                 size.pages += kind in _PAGES
             for name, item in value.items():
-                if not (attached and name in _ATTACHED):
+                if not (attached and name in _UNDER):
                     size.text += _bytes(name)
                     pending.append(item)
                 elif kind in _PAGES:

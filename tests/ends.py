@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 from starlette.responses import Response, StreamingResponse
@@ -64,6 +65,17 @@ class Bench:
         await loop.sock_connect(client, (str(address.host), address.port))
         await loop.sock_sendall(client, "\r\n".join(lines).encode() + content)
         return client
+
+
+NOTHING: Any = ({}, set(), {}, {})
+
+
+def held(gateway: Gateway) -> tuple[Any, ...]:
+    """What running requests hold: places, money, and rows to come."""
+    accounting = gateway.app.state.services.pipeline._accounting
+    budgets, ledger = accounting._budgets, accounting._ledger
+    reserved = {owner: each.reserved for owner, each in budgets._accounts.items() if each.reserved}
+    return dict(accounting._limiter._running), budgets._running, reserved, ledger._running
 
 
 End = Callable[[Bench], Awaitable[None]]

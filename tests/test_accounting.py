@@ -6,7 +6,6 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from gateway.records import LedgerRow, Operation
 from gateway.settings import Settings
 from tests import calls, ends
 from tests.conftest import ADMIN_KEY
-from tests.ends import Bench, End
+from tests.ends import NOTHING, Bench, End, held
 from tests.servers import FakeProvider, Gateway, Json, answer, http_client, serving
 
 CHAT, COMPLETION, EMBEDDING = Operation
@@ -142,14 +141,6 @@ async def bench(
     provider.reset()
 
 
-def held(gateway: Gateway) -> tuple[Any, ...]:
-    """What running requests hold: places, money, and rows to come."""
-    accounting = gateway.app.state.services.pipeline._accounting
-    budgets, ledger = accounting._budgets, accounting._ledger
-    reserved = {owner: each.reserved for owner, each in budgets._accounts.items() if each.reserved}
-    return dict(accounting._limiter._running), budgets._running, reserved, ledger._running
-
-
 def case_id(case: tuple[Ending, Operation, bool]) -> str:
     ending, operation, stream = case
     return f"{operation[1:]}{'-stream' if stream else ''}-{ending.end.__name__}"
@@ -163,14 +154,13 @@ async def test_every_end_makes_one_exact_row(
     if ending.end is ends.client_stalled:
         monkeypatch.setattr(sse, "STALLED_SECONDS", 0.3)
     monkeypatch.delenv(NOT_SET, raising=False)
-    nothing: Any = ({}, set(), {}, {})
-    assert held(bench.gateway) == nothing
+    assert held(bench.gateway) == NOTHING
     await ending.end(bench)
     rows = await bench.gateway.rows(bench.key_id, ending.rows)
     assert len(rows) == ending.rows
     [row] = [row for row in rows if row.outcome == ending.outcome]
     assert asdict(row) == columns(bench, ending, row) | {"team_id": team}
-    assert held(bench.gateway) == nothing
+    assert held(bench.gateway) == NOTHING
     assert len(row.id) == len(row.request_id) == 32
     assert 0 <= (row.first_token_ms or 0) <= row.latency_ms < 20_000
 

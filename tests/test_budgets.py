@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
+import sqlite3
 from collections import Counter
 from typing import Any
 
@@ -20,7 +22,6 @@ from tests.servers import (
     Gateway,
     answer,
     chunk,
-    chunks,
     completion,
     http_client,
     serving,
@@ -169,15 +170,6 @@ async def test_a_call_that_fails_costs_nothing(gateway: Gateway, stream: bool) -
     assert response.headers["x-litellm-key-spend"] == "0.0"
 
 
-async def test_a_stream_is_settled_before_its_end_is_told(gateway: Gateway) -> None:
-    key = await gateway.issue_key(max_budget=1)
-    gateway.provider.streams(chunks())
-    async with gateway.streaming(key["key"]) as lines:
-        async for line in lines:
-            if "[DONE]" in line:
-                assert [row.outcome for row in await gateway.rows(key["id"])] == ["complete"]
-
-
 async def test_an_operators_change_holds_at_once(gateway: Gateway) -> None:
     key = await gateway.issue_key(max_budget=COST / DOLLAR)
 
@@ -263,3 +255,19 @@ async def test_what_is_cut_off_counts_in_the_budget(gateway: Gateway) -> None:
     # By its estimate: 9 tokens of prompt and 2 of completion.
     assert response.headers["x-litellm-key-spend"] == str((9 * 2500 + 2 * 10_000) / DOLLAR)
     assert dataclasses.asdict((await gateway.rows(key["id"], 2))[0])["estimated"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_database_that_cannot_be_read_is_a_503(gateway: Gateway, stream: bool) -> None:
+    key = await gateway.issue_key(max_budget=1)
+    path = gateway.app.state.services.store.database.path
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("ALTER TABLE daily RENAME TO lost")
+        refused = await gateway.chat(key["key"], stream=stream)
+        other.execute("ALTER TABLE lost RENAME TO daily")
+    assert refused.status_code == 503
+    assert refused.json()["error"]["type"] == "service_unavailable_error"
+    assert gateway.provider.received == []
+    assert (await gateway.chat(key["key"])).status_code == 200
+    rows = await gateway.rows(key["id"], 2)
+    assert [row.outcome for row in rows] == ["refused", "complete"]

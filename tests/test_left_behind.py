@@ -122,6 +122,26 @@ async def test_two_that_start_at_once_store_a_journal_once(
     assert journals(store) == []
 
 
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.05, 0.1])
+async def test_a_start_that_ends_early_is_made_up_for(store: Store, moment: float) -> None:
+    rows = [ledger_row(outcome="interrupted", latency_ms=0) for _ in range(1200)]
+    lost = Ledger(store.ledger, store.database.path, "lost")
+    lost._journal = Journal(store.database.path.with_suffix(".ledger-lost.jsonl"))
+    for row in rows:
+        lost.open(row)
+    killed(lost)
+    first = Ledger(store.ledger, store.database.path, "first")
+    starting = asyncio.create_task(first.start())
+    await asyncio.sleep(moment)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await first.aclose()
+    async with running(store, "second"):
+        pass
+    assert await sums(store) == (1200, 1_200_000)
+    assert journals(store) == []
+
+
 @pytest.mark.parametrize("name", ["a[b]*.db", "no-suffix", "two.dots.db"])
 async def test_any_name_of_a_database_will_do(
     settings: Settings, tmp_path: Path, name: str

@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -33,8 +34,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def key(rpm: int | None = None, tpm: int | None = None, secret: str = "sk-a") -> Key:
-    return key_record(vault.hash_key(secret), "sk-…", 1, rpm_limit=rpm, tpm_limit=tpm)
+def key(rpm: int | None = None, tpm: int | None = None, secret: str = "sk-a", **fields: Any) -> Key:
+    return key_record(vault.hash_key(secret), "sk-…", 1, rpm_limit=rpm, tpm_limit=tpm, **fields)
 
 
 def headers(unit: str, limit: int, remaining: int) -> dict[str, str]:
@@ -186,3 +187,83 @@ async def test_counts_of_past_windows_are_forgotten_and_no_task_stays(clock: Clo
     assert len(counts.storage) == len(counts.expirations) == 1
     assert len(counts.locks) <= 1
     assert asyncio.all_tasks() == before
+
+
+async def test_requests_at_once_are_counted_until_they_end(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(max_parallel_requests=2)
+    first, second = [await limiter.admit(caller, "gpt") for _ in range(2)]
+    for _ in range(3):
+        error = await refused(limiter, caller)
+        assert error.headers == {"retry-after": "1", "rate_limit_type": "max_parallel_requests"}
+        assert "Limit type: max_parallel_requests. Current limit: 2" in error.message
+    # A minute changes nothing.
+    clock.now += 61
+    await refused(limiter, caller)
+    # Nor do others, or a higher limit, which has room for one more.
+    assert await limiter.admit(key(secret="sk-b", max_parallel_requests=1), "gpt")
+    third = await limiter.admit(replace(caller, max_parallel_requests=3), "gpt")
+    for admission in (first, second, third):
+        await limiter.settle(admission, 0)
+    assert caller.id not in limiter._running
+    assert await limiter.admit(replace(caller, max_parallel_requests=1), "gpt")
+
+
+async def test_who_is_refused_for_one_limit_is_counted_in_no_other(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(rpm=5, max_parallel_requests=1)
+    admission = await limiter.admit(caller, "gpt")
+    for _ in range(10):
+        await refused(limiter, caller)
+    await limiter.settle(admission, 0)
+    assert (await limiter.admit(caller, "gpt")).headers == headers("requests", 5, 3)
+    assert limiter._running == {caller.id: 1}
+    full = replace(caller, rpm_limit=2, max_parallel_requests=None)
+    for _ in range(10):
+        assert (await refused(limiter, full)).headers["rate_limit_type"] == "requests"
+    assert limiter._running == {caller.id: 1}
+    assert clock.now == NOW
+
+
+async def test_a_model_has_limits_of_its_own_beside_the_keys(clock: Clock) -> None:
+    limiter = Limiter()
+    caller = key(rpm=3, model_rpm_limit={"gpt": 1}, model_tpm_limit={"claude": 10})
+    admission = await limiter.admit(caller, "gpt")
+    assert admission.headers == headers("requests", 3, 2) | {
+        "x-ratelimit-model_per_key-limit-requests": "1",
+        "x-ratelimit-model_per_key-remaining-requests": "0",
+    }
+    await limiter.settle(admission, 100)
+    error = await refused(limiter, caller)
+    assert error.message.startswith(
+        f"Rate limit exceeded for model_per_key: {caller.secret_hash}. Limit type: requests. "
+        "Current limit: 1, Remaining: 0."
+    )
+    other = await limiter.admit(caller, "claude")
+    assert other.headers["x-ratelimit-model_per_key-remaining-tokens"] == "10"
+    await limiter.settle(other, 10)
+    with pytest.raises(RateLimited, match="Limit type: tokens"):
+        await limiter.admit(caller, "claude")
+    assert (await limiter.admit(caller, "third")).headers == headers("requests", 3, 0)
+    clock.now += 60
+    assert await limiter.admit(caller, "gpt")
+    assert await limiter.admit(caller, "claude")
+
+
+async def test_who_is_cancelled_while_it_is_let_in_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A storage elsewhere would take its time; this one never lets go of the event loop."""
+    limiter, caller = Limiter(), key(rpm=5, max_parallel_requests=1)
+    count = limiter._counts.incr
+
+    async def slowly(*arguments: Any) -> int:
+        await asyncio.sleep(0)
+        return await count(*arguments)
+
+    monkeypatch.setattr(limiter._counts, "incr", slowly)
+    task = asyncio.create_task(limiter.admit(caller, "gpt"))
+    await asyncio.sleep(0)
+    assert limiter._running == {caller.id: 1}
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert limiter._running == {}
+    assert await limiter.admit(caller, "gpt")

@@ -36,7 +36,7 @@ async def patch_model(request: Request) -> Response:
 
 async def delete_model(request: Request) -> Response:
     by = actor(request)
-    body = await read_object(request) if await request.body() else {}
+    body = await read_object(request, optional=True)
     unknown = sorted(set(body) - {"model_name"})
     if unknown:
         raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])

@@ -127,16 +127,19 @@ def encode(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body).encode()
 
 
-async def read_object(request: Request) -> dict[str, Any]:
-    """The request's body, which must be a JSON object.
+async def read_object(request: Request, optional: bool = False) -> dict[str, Any]:
+    """The request's body, which must be a JSON object, or may be empty if that is `optional`.
 
     Raises:
         InvalidRequest: It is something else.
         BodyTooLarge: It is larger than the settings allow; it has not been read to its end.
         TooSlow: It does not go on coming.
     """
+    read = await _read(request, services(request).settings.max_body_bytes)
+    if optional and not read:
+        return {}
     try:
-        body = orjson.loads(await _read(request, services(request).settings.max_body_bytes))
+        body = orjson.loads(read)
     except orjson.JSONDecodeError as error:
         raise InvalidRequest(
             f"The body is not valid JSON: {error.msg} at line {error.lineno}, "

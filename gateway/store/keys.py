@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.display import key_view
+from gateway.display import key_view, timestamp
 from gateway.errors import Conflict, InvalidField, NotFound
 from gateway.records import Actor, Key, KeyKind, KeyState
 from gateway.store.audit import note
@@ -225,7 +225,8 @@ class Keys:
             )
             revoked = (await write.connection.execute(changed)).all()
             for key_id, label in revoked:
-                await note(write, by, "key.revoke", (key_id, label), None, None)
+                then = {"revoked_at": timestamp(now)}
+                await note(write, by, "key.revoke", (key_id, label), {"revoked_at": None}, then)
         return len(revoked)
 
     async def _select(self, query: Select[Any]) -> list[Key]:

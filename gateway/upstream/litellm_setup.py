@@ -30,6 +30,7 @@ def load() -> Any:
     litellm.drop_params = False
     # For embeddings `max_retries=0` means this number, and not none.
     litellm.DEFAULT_MAX_RETRIES = 0
+    _forbid_redirects()
     _forbid_lookups(litellm)
     _forbid_invented_ends(litellm)
     return litellm
@@ -42,7 +43,10 @@ def share_connections(litellm: Any) -> None:
     """
     from litellm.llms.openai.common_utils import BaseOpenAILLM
 
-    litellm.aclient_session = BaseOpenAILLM.get_async_http_client()
+    session = BaseOpenAILLM.get_async_http_client()
+    assert session is not None  # noqa: S101 - None is for litellm's own tests
+    session.follow_redirects = False
+    litellm.aclient_session = session
 
 
 async def close(litellm: Any) -> None:
@@ -55,6 +59,24 @@ async def close(litellm: Any) -> None:
         await shared.aclose()
     await litellm.close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+def _forbid_redirects() -> None:
+    """Keep a provider from sending a call on, prompt and all, to an address of its choice.
+
+    That could be one inside the operator's network, whose answer would come back to the caller.
+    """
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+
+    handler: Any = AsyncHTTPHandler
+    create = handler.create_client
+
+    def create_straight(self: Any, *arguments: Any, **options: Any) -> Any:
+        client = create(self, *arguments, **options)
+        client.follow_redirects = False
+        return client
+
+    handler.create_client = create_straight
 
 
 def _forbid_lookups(litellm: Any) -> None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 from typing import Any
 
 import pytest
+from starlette.routing import Route
 
+from gateway.app import create_app
 from gateway.records import Actor, CallSettings
 from gateway.settings import Settings
 from gateway.specs import team_spec
 from gateway.store import Store
+from tests.security.access import access
 from tests.servers import Gateway
 
 Json = dict[str, Any]
+
+# The same handlers under other paths.
+ALIASES = {
+    ("PATCH", "/api/v1/gateway/models"),
+    ("DELETE", "/api/v1/gateway/models"),
+    ("POST", "/key/x/regenerate"),
+}
 
 
 async def read(gateway: Gateway, query: str = "") -> Json:
@@ -26,20 +38,88 @@ async def actions(gateway: Gateway, query: str = "") -> list[str]:
     return [entry["action"] for entry in (await read(gateway, query))["data"]]
 
 
-async def test_every_change_over_http_is_there_newest_first(gateway: Gateway) -> None:
-    await gateway.add_model()
-    await gateway.manage("PATCH", "/models/gpt", {"litellm_params": {"temperature": 0.5}})
-    await gateway.manage("DELETE", "/models/gpt")
-    issued = await gateway.issue_key(label="ci", rpm_limit=5)
-    await gateway.manage("DELETE", f"/keys/{issued['id']}")
-    assert await actions(gateway) == [
-        "key.revoke",
-        "key.add",
-        "model.remove",
-        "model.update",
+# What to ask, and what is then noted. `{id}` is the key, model or team that was made first.
+CHANGES: list[tuple[str, str, Json | None, str]] = [
+    ("POST", "/api/v1/gateway/keys", {"label": "a"}, "key.add"),
+    ("PATCH", "/api/v1/gateway/keys/{key}", {"rpm_limit": 5}, "key.update"),
+    ("POST", "/api/v1/gateway/keys/{key}/rotate", {"grace_period": "1h"}, "key.update"),
+    ("POST", "/api/v1/gateway/keys/{key}/block", None, "key.update"),
+    ("POST", "/api/v1/gateway/keys/{key}/unblock", None, "key.update"),
+    ("DELETE", "/api/v1/gateway/keys/{key}", None, "key.revoke"),
+    ("POST", "/key/generate", {"key_alias": "b"}, "key.add"),
+    ("POST", "/key/update", {"key": "{secret}", "rpm_limit": 5}, "key.update"),
+    ("POST", "/key/block", {"key": "{secret}"}, "key.update"),
+    ("POST", "/key/unblock", {"key": "{secret}"}, "key.update"),
+    ("POST", "/key/regenerate", {"key": "{secret}"}, "key.update"),
+    ("POST", "/key/delete", {"keys": ["{secret}"]}, "key.revoke"),
+    ("POST", "/api/v1/gateway/teams", {"name": "c"}, "team.add"),
+    ("PATCH", "/api/v1/gateway/teams/{team}", {"max_budget": 5}, "team.update"),
+    ("POST", "/api/v1/gateway/teams/{team}/block", None, "team.update"),
+    ("POST", "/api/v1/gateway/teams/{team}/unblock", None, "team.update"),
+    ("DELETE", "/api/v1/gateway/teams/{team}", None, "team.remove"),
+    ("POST", "/team/new", {"team_alias": "d"}, "team.add"),
+    ("POST", "/team/update", {"team_id": "{team}", "max_budget": 5}, "team.update"),
+    ("POST", "/team/block", {"team_id": "{team}"}, "team.update"),
+    ("POST", "/team/unblock", {"team_id": "{team}"}, "team.update"),
+    ("POST", "/team/delete", {"team_ids": ["{team}"]}, "team.remove"),
+    ("POST", "/api/v1/gateway/models", {"model_name": "e", "provider": "openai"}, "model.add"),
+    ("PATCH", "/api/v1/gateway/models/gpt", {"api_key": "sk-other"}, "model.update"),
+    ("DELETE", "/api/v1/gateway/models/gpt", None, "model.remove"),
+    (
+        "POST",
+        "/model/new",
+        {"model_name": "f", "litellm_params": {"model": "openai/f"}},
         "model.add",
-        "key.add",  # the admin key, at the start
-    ]
+    ),
+    (
+        "POST",
+        "/model/update",
+        {"model_info": {"id": "{model}"}, "litellm_params": {"temperature": 1}},
+        "model.update",
+    ),
+    ("PATCH", "/model/{model}/update", {"litellm_params": {"temperature": 1}}, "model.update"),
+    ("POST", "/model/delete", {"id": "{model}"}, "model.remove"),
+    ("PATCH", "/api/v1/gateway/settings", {"drop_params": True}, "settings.update"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "action"), CHANGES)
+async def test_every_change_over_http_is_there(
+    gateway: Gateway, method: str, path: str, body: Json | None, action: str
+) -> None:
+    model = await gateway.add_model()
+    key = await gateway.issue_key(label="first")
+    team = (await gateway.manage("POST", "/teams", {"name": "first"})).json()
+    targets = {
+        "{key}": key["id"],
+        "{secret}": key["key"],
+        "{team}": team["team_id"],
+        "{model}": model["model_id"],
+    }
+    filled = json.dumps([path, body])
+    for name, value in targets.items():
+        filled = filled.replace(name, value)
+    path, body = json.loads(filled)
+    if "unblock" in path:
+        await gateway.request(method, path.replace("unblock", "block"), gateway.admin_key, body)
+    before = await read(gateway)
+    answered = await gateway.request(method, path, gateway.admin_key, body)
+    assert answered.status_code in (200, 201), answered.text
+    entries = (await read(gateway))["data"][: -len(before["data"])]
+    assert [entry["action"] for entry in entries] == [action]
+    assert entries[0]["actor"]["label"] == "GATEWAY_ADMIN_KEY"
+    assert entries[0]["before"] != entries[0]["after"]
+
+
+def test_every_route_that_changes_something_is_in_the_list() -> None:
+    listed = {(method, path) for method, path, _, _ in CHANGES}
+    for route in create_app(Settings()).routes:
+        assert isinstance(route, Route)
+        for method in (route.methods or set()) - {"GET", "HEAD", "OPTIONS"}:
+            if access(method, route.path) == "admin":
+                path = re.sub(r"\{(\w+)(:\w+)?\}", "x", route.path)
+                shapes = {(m, re.sub(r"\{\w+\}|gpt", "x", p)) for m, p in listed}
+                assert (method, path) in shapes | ALIASES, (method, route.path)
 
 
 async def test_what_changes_nothing_leaves_no_trace(gateway: Gateway, key: str) -> None:

@@ -22,7 +22,9 @@ _RULES: list[tuple[Access, str, str]] = [
     ("call", "POST", f"{_PREFIX}({_OPERATION})"),
     ("call", _READ, f"{_PREFIX}/models(/{{name:path}})?"),
     ("call", _READ, "(/v[12])?/model/info|/model_group/info"),
-    ("call", _READ, "/key/info"),
+    # Of a gateway key: itself, and what it spent.
+    ("call", _READ, "/key/info|/spend/(logs|keys)"),
+    ("call", "POST", "/spend/calculate"),
     ("admin", _READ, f"{API}/usage/requests/\\{{id\\}}/transcript"),
     ("call", _READ, f"{API}/usage(/.+)?"),
     ("admin", "POST|PATCH|DELETE", f"{API}/models(/{{name:path}})?"),

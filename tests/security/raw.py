@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-_STATUS = re.compile(rb"^HTTP/1\.[01] (\d{3}) ", re.MULTILINE)
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) [A-Z]")
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,20 @@ class Answers:
 
 
 async def exchange(url: str, request: bytes) -> Answers:
-    """Send bytes and read to the end, which a request asks for by `connection: close`."""
+    """Send bytes and read to the end, which a request asks for by `connection: close`.
+
+    A server that hangs up on what it will not read may take back the end of its answer (TCP).
+    """
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         writer.write(request)
         async with asyncio.timeout(20):
-            return Answers(await reader.read())
+            read = bytearray()
+            with contextlib.suppress(ConnectionError):
+                while piece := await reader.read(2**16):
+                    read += piece
+            return Answers(bytes(read))
     finally:
         writer.close()
 

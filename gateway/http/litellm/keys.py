@@ -191,7 +191,7 @@ async def regenerate(request: Request) -> Response:
         # The access log has the path, and must not have a key.
         request.scope["path"] = "/key/…/regenerate"
     by = actor(request)
-    body = await read_object(request) if await request.body() else {}
+    body = await read_object(request, optional=True)
     name = _text(body.pop("key", None), "key") or in_path
     grace = body.pop("grace_period", None)
     secret = secret_of(body, "new_key")
