@@ -21,7 +21,8 @@
 
 Others are raised below HTTP and defined where that happens. They stop a start or a command:
 SettingsError (`settings`), VaultError and WeakKey (`vault`), DatabaseUnusable (`store.database`),
-ConfigUnreadable and ConfigRefused (`config_values`).
+ConfigUnreadable and ConfigRefused (`config.values`). BadRequest (`http.litellm.errors`) is 400 on
+LiteLLM's management routes.
 
 An error knows how it is rendered (status, body, headers), so that every place that answers
 one answers the same. Statuses and types are those of LiteLLM 1.109 (proxy/_types.py,

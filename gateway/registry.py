@@ -55,23 +55,27 @@ class Registry:
             if stamps["keys"] != self._stamps.get("keys"):
                 await self._load_keys()
             if stamps["models"] != self._stamps.get("models"):
-                models = await self._store.models.all()
-                self.prices = {model.id: prices_of(model) for model in models}
-                self.models = {model.name: model for model in models}
+                await self._load_models()
             if stamps["teams"] != self._stamps.get("teams"):
                 self.teams = {team.id: team for team in await self._store.teams.all()}
             if stamps["settings"] != self._stamps.get("settings"):
                 self.settings = await self._store.settings.get()
             self._stamps = stamps
 
+    async def _load_models(self) -> None:
+        before, models = self.models, await self._store.models.all()
+        # To find a model's prices takes longer than to load it.
+        self.prices = {
+            model.id: self.prices[model.id] if before.get(model.name) == model else prices_of(model)
+            for model in models
+        }
+        self.models = {model.name: model for model in models}
+
     async def _load_keys(self) -> None:
-        changed = await self._store.keys.changed_since(self._stamps.get("keys", -1))
-        # A key that got a new secret must not be found by one before the last. First for all of
-        # them: what one has given up, another may have by now.
-        for key in changed:
+        for key in await self._store.keys.changed_since(self._stamps.get("keys", -1)):
+            # A key that got a new secret must not be found by one before the last.
             for known in self._hashes.pop(key.id, ()):
                 self._keys.pop(known, None)
-        for key in changed:
             hashes = tuple(known for known in (key.secret_hash, key.retiring_hash) if known)
             self._hashes[key.id] = hashes
             self._keys |= dict.fromkeys(hashes, key)

@@ -201,26 +201,6 @@ async def test_another_process_follows_rotations(store: Store, elsewhere: Regist
     assert _found(elsewhere, "sk-1", "sk-2", "sk-3") == [None, third, third]
 
 
-@pytest.mark.parametrize("last", [0, 1])
-async def test_a_secret_that_one_key_gave_up_is_found_with_another_that_has_it(
-    settings: Settings, store: Store, last: int
-) -> None:
-    """Also where both changes are loaded at once, whichever was the last."""
-    made = key("sk-given"), key("sk-taking")
-    for issued in made:
-        await store.keys.add(issued, TESTER)
-    async with Store.open(settings) as other:
-        behind = Registry(other)
-        await behind.refresh()
-        await _rotate(store, made[0].id, "sk-newer")
-        await _rotate(store, made[0].id, "sk-newest")
-        await _rotate(store, made[1].id, "sk-given")
-        await store.keys.change(made[last].id, lambda key: replace(key, label="last"), TESTER)
-        await behind.refresh()
-        giving, taking = [await store.keys.get(issued.id) for issued in made]
-        assert _found(behind, "sk-given", "sk-newest") == [taking, giving]
-
-
 async def test_only_what_changed_is_loaded_again(store: Store, registry: Registry) -> None:
     stored, first = model(), key("sk-a")
     await store.models.add(stored, TESTER)

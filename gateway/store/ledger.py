@@ -142,13 +142,15 @@ class LedgerStore:
             found = {day_of(number * DAY): rest for number, *rest in await connection.execute(rows)}
             added = await connection.execute(sums.group_by(daily.c.day))
             expected = {name: rest for name, *rest in added}
-        oldest = min(found, default="")
+        if not found:
+            return []
+        oldest = min(found)
         unequal = [
             name
             for name in {**found, **expected}
             if name > oldest and found.get(name) != expected.get(name)
         ]
-        if oldest and found[oldest][0] > expected.get(oldest, [0])[0]:
+        if found[oldest][0] > expected.get(oldest, [0])[0]:
             unequal.append(oldest)
         return sorted(unequal)
 

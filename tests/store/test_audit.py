@@ -83,8 +83,8 @@ CHANGES: list[tuple[Work, str, tuple[str, str | None], Any, Any]] = [
         lambda s: s.keys.revoke([KEY.id, "key_none"], 9, ADA),
         "key.revoke",
         (KEY.id, "ci"),
-        None,
-        None,
+        {"revoked_at": None},
+        {"revoked_at": "1970-01-01T00:00:09Z"},
     ),
     (
         lambda s: s.teams.change("research", lambda t: replace(t, max_budget=10**8), ADA),

@@ -15,8 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.errors import InvalidField
-from gateway.http.litellm.errors import litellm_route
-from gateway.http.litellm.queries import BadRequest
+from gateway.http.litellm.errors import BadRequest, litellm_route
 from gateway.http.requests import caller, json_response, read_object, services
 from gateway.money import dollars
 from gateway.price_table import table

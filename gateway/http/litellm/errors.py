@@ -1,4 +1,4 @@
-"""What LiteLLM's management routes answer to a request that they cannot read: FastAPI's 422."""
+"""What LiteLLM's management routes answer where the gateway's own would answer something else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ from starlette.responses import Response
 
 from gateway.errors import GatewayError, InvalidField, InvalidRequest, UnknownModel
 from gateway.http.requests import json_response
+
+
+class BadRequest(GatewayError):
+    """Where LiteLLM answers 400 to a management request, and not 404 or 422."""
+
+    status = 400
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        type: str = "bad_request_error",  # noqa: A002
+    ) -> None:
+        super().__init__(message, param=param)
+        self.type = type
+
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

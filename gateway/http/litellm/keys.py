@@ -30,8 +30,8 @@ from gateway.http.litellm.descriptions import (
     refuse_rest,
     secret_of,
 )
-from gateway.http.litellm.errors import litellm_route
-from gateway.http.litellm.queries import BadRequest, Page, descending, flag, given, page
+from gateway.http.litellm.errors import BadRequest, litellm_route
+from gateway.http.litellm.queries import Page, descending, flag, given, page
 from gateway.http.litellm.rows import Spent, key_row, new_key_answer, status
 from gateway.http.requests import actor, admin, caller, json_response, read_object, services
 from gateway.records import Actor, Key

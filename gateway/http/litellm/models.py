@@ -23,8 +23,8 @@ from starlette.routing import Route
 from gateway.display import model_view, timestamp
 from gateway.errors import InvalidField, NotFound
 from gateway.fields import holds_secret, is_secret
-from gateway.http.litellm.errors import litellm_route
-from gateway.http.litellm.queries import BadRequest, whole_number
+from gateway.http.litellm.errors import BadRequest, litellm_route
+from gateway.http.litellm.queries import whole_number
 from gateway.http.requests import actor, caller, json_response, read_object, services
 from gateway.litellm_names import is_price
 from gateway.price_table import listed
@@ -47,16 +47,6 @@ _UNFILTERED = {
     "access_group": "models have no access groups here",
     "user_models_only": "models do not belong to users here",
 }
-
-
-class _UnknownId(NotFound):
-    """Where LiteLLM answers 400; its client looks for the words `not found`."""
-
-    status = 400
-
-    def __init__(self, message: str, kind: str = "auth_error") -> None:
-        super().__init__(message, param="id")
-        self.type = kind
 
 
 async def new_model(request: Request) -> Response:
@@ -103,7 +93,7 @@ async def update_model(request: Request) -> Response:
     try:
         return await _changed(request, model_id, patch, by)
     except NotFound:
-        raise _UnknownId(f"Model with id={model_id} not found in db") from None
+        raise _unknown_id(model_id) from None
 
 
 async def patch_model(request: Request) -> Response:
@@ -145,7 +135,7 @@ async def delete_model(request: Request) -> Response:
     try:
         await services(request).store.models.remove_by_id(model_id, by)
     except NotFound:
-        raise _UnknownId(f"Model with id={model_id} not found in db") from None
+        raise _unknown_id(model_id) from None
     return json_response({"message": f"Model: {model_id} deleted successfully"})
 
 
@@ -158,8 +148,10 @@ async def list_info(request: Request) -> Response:
     if wanted is not None:
         models = {name: model for name, model in models.items() if model.id == wanted}
         if not models:
-            raise _UnknownId(
-                f"Model id = {wanted} not found on litellm proxy", "invalid_request_error"
+            raise BadRequest(
+                f"Model id = {wanted} not found on litellm proxy",
+                param="id",
+                type="invalid_request_error",
             )
     data = [_entry(request, name, model, key) for name, model in models.items()]
     return json_response({"data": data})
@@ -348,6 +340,11 @@ def _check_filters(request: Request) -> None:
     for name, why in _UNFILTERED.items():
         if request.query_params.get(name, "").strip().lower() not in ("", "false"):
             raise InvalidField(f"{name}: {why}", param=name)
+
+
+def _unknown_id(model_id: str) -> BadRequest:
+    # LiteLLM's client looks for the words `not found`.
+    return BadRequest(f"Model with id={model_id} not found in db", param="id", type="auth_error")
 
 
 ROUTES = [

@@ -7,20 +7,14 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from gateway.errors import GatewayError, InvalidField
+from gateway.errors import InvalidField
+from gateway.http.litellm.errors import BadRequest
 
 _MOST = 100
 _NUMBER = re.compile(r"[0-9]{1,9}")
 # What pydantic takes for a boolean in a query.
 _TRUE = ("1", "true", "t", "yes", "y", "on")
 _FALSE = ("0", "false", "f", "no", "n", "off")
-
-
-class BadRequest(GatewayError):
-    """Where LiteLLM answers 400 to a management request, and not 422."""
-
-    status = 400
-    type = "bad_request_error"
 
 
 @dataclass(frozen=True, slots=True)

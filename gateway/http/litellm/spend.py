@@ -26,9 +26,9 @@ from starlette.routing import Route
 from gateway.auth import require_admin
 from gateway.errors import InvalidField
 from gateway.http.litellm import spend_rows
-from gateway.http.litellm.errors import litellm_route
+from gateway.http.litellm.errors import BadRequest, litellm_route
 from gateway.http.litellm.keys import key_rows
-from gateway.http.litellm.queries import BadRequest, flag, given, whole_number
+from gateway.http.litellm.queries import flag, given, whole_number
 from gateway.http.requests import admin, caller, services
 from gateway.money import dollars
 from gateway.periods import DAY

@@ -25,9 +25,9 @@ from starlette.routing import Route
 
 from gateway.errors import Conflict, InvalidField, NotFound
 from gateway.http.litellm.descriptions import litellms_names, refuse_rest, team_description
-from gateway.http.litellm.errors import litellm_route
+from gateway.http.litellm.errors import BadRequest, litellm_route
 from gateway.http.litellm.keys import key_rows
-from gateway.http.litellm.queries import BadRequest, given, page, whole_number
+from gateway.http.litellm.queries import given, page, whole_number
 from gateway.http.litellm.rows import team_row
 from gateway.http.requests import actor, admin, json_response, read_object, services
 from gateway.records import Key, Team
