@@ -47,13 +47,22 @@ def test_a_new_first_key_seals_and_the_old_one_still_opens(tmp_path: Path) -> No
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("sealed", ["", "not sealed at all", "é", Vault([KEY]).seal("x")])
+# With names of their own: workers that run the tests in parallel must agree on them.
+@pytest.mark.parametrize(
+    "sealed",
+    ["", "not sealed at all", "é", Vault([KEY]).seal("x")],
+    ids=["empty", "text", "not ascii", "of another key"],
+)
 def test_what_another_key_sealed_cannot_be_opened(sealed: str) -> None:
     with pytest.raises(VaultError, match="sealed with another secret key"):
         Vault([OTHER]).unseal(sealed)
 
 
-@pytest.mark.parametrize("key", ["short", "é" * 44, KEY[:-2], f"{KEY},short", ",", " , "])
+@pytest.mark.parametrize(
+    "key",
+    ["short", "é" * 44, KEY[:-2], f"{KEY},short", ",", " , "],
+    ids=["short", "not ascii", "cut", "one of two", "comma", "blanks"],
+)
 def test_a_malformed_key_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
     with pytest.raises(VaultError, match=r"GATEWAY_SECRET_KEY is not a key.*openssl rand") as error:
         Vault.open(key, tmp_path / "none")
