@@ -44,8 +44,7 @@ class Ledger:
     def __init__(self, store: LedgerStore, database: Path, node: str) -> None:
         """`node` names this process among those that share the database."""
         self._store = store
-        self._stem = database.with_suffix("").name
-        self._directory = database.parent
+        self._database = database
         self._node = node
         self._journal: Journal | None = None
         self._running: dict[str, LedgerRow] = {}
@@ -65,9 +64,9 @@ class Ledger:
         Raises:
             OSError: The journal cannot be made beside the database.
         """
-        for orphan in orphans(self._directory, f"{glob.escape(self._stem)}.ledger-*.jsonl"):
+        for orphan in orphans(self._database.parent, _pattern(self._database, ".jsonl")):
             await self._take_over(orphan)
-        self._journal = Journal(self._directory / f"{self._stem}.ledger-{self._node}.jsonl")
+        self._journal = Journal(journal_path(self._database, self._node))
         self._flushing = asyncio.create_task(self._flush_until_end())
 
     async def room(self) -> None:
@@ -228,6 +227,20 @@ class Ledger:
         if self._journal is None:
             raise NotReady("The gateway is not running")
         return self._journal
+
+
+def journal_path(database: Path, node: str) -> Path:
+    """The journal of a process, beside its database."""
+    return database.with_name(f"{database.name}.ledger-{node}.jsonl")
+
+
+def set_aside(database: Path) -> list[Path]:
+    """Journals that could not be read, and wait for somebody to look at them."""
+    return sorted(database.parent.glob(_pattern(database, ".unreadable")))
+
+
+def _pattern(database: Path, suffix: str) -> str:
+    return f"{glob.escape(database.name)}.ledger-*{suffix}"
 
 
 def _left_behind(orphan: Orphan) -> tuple[list[LedgerRow], list[Transcript]]:

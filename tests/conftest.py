@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from gateway.app import create_app
 from gateway.settings import Settings
+from gateway.store import Store
 from tests.servers import FakeProvider, Gateway, http_client, serving
 
 # As scripts/test does; a test that calls litellm before the gateway loads it must not go online.
@@ -24,9 +27,25 @@ HERE = Path(__file__).parent
 AIMOCK = HERE / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 
 
+@pytest.fixture(scope="session")
+def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with the newest schema: to copy one takes a tenth of the time."""
+    path = tmp_path_factory.mktemp("migrated") / "gateway.db"
+
+    async def migrate() -> None:
+        async with Store.open(Settings(database_url=f"sqlite:///{path}")):
+            pass
+
+    # In a thread, since the tests' loop must stay this one's.
+    with ThreadPoolExecutor() as pool:
+        pool.submit(asyncio.run, migrate()).result()
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, _migrated: Path) -> Settings:
     """Settings of a gateway with a database of its own."""
+    shutil.copy(_migrated, tmp_path)
     return Settings(database_url=f"sqlite:///{tmp_path}/gateway.db", admin_key=ADMIN_KEY)
 
 

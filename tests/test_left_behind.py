@@ -12,7 +12,7 @@ import pytest
 
 from gateway import ledger as module
 from gateway.journal import Journal
-from gateway.ledger import Ledger
+from gateway.ledger import Ledger, journal_path
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.ledger import Transcript
@@ -30,7 +30,7 @@ async def test_a_start_stores_what_a_killed_process_left(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = Ledger(store.ledger, store.database.path, "lost")
-    lost._journal = Journal(store.database.path.with_suffix(".ledger-lost.jsonl"))
+    lost._journal = Journal(journal_path(store.database.path, "lost"))
     ended, begun, seen = ledger_row(), ledger_row(1_000), ledger_row(2_000)
     for row in (ended, begun, seen):
         lost.open(replace(row, outcome="interrupted", completion_tokens=999))
@@ -61,7 +61,7 @@ async def test_what_was_stored_before_the_kill_is_not_stored_again(store: Store)
     """The process died between the commit and the clearing of its journal."""
     rows = [ledger_row(outcome="interrupted" if n % 3 else "complete") for n in range(10)]
     for node in ("a", "b"):
-        journal = Journal(store.database.path.with_suffix(f".ledger-{node}.jsonl"))
+        journal = Journal(journal_path(store.database.path, node))
         ledger = Ledger(store.ledger, store.database.path, node)
         ledger._journal = journal
         for row in rows:
@@ -89,14 +89,14 @@ async def test_what_was_stored_before_the_kill_is_not_stored_again(store: Store)
 async def test_an_unreadable_journal_is_set_aside(
     store: Store, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = store.database.path.with_suffix(".ledger-old.jsonl")
+    path = journal_path(store.database.path, "old")
     path.write_bytes(content)
     async with running(store) as ledger:
         ledger.settle(ledger_row())
         await ledger.flush()
         assert len(await stored(store)) == 1
     [kept] = journals(store)
-    assert kept.name == "gateway.ledger-old.unreadable"
+    assert kept.name == "gateway.db.ledger-old.unreadable"
     assert kept.read_bytes() == content
     assert str(kept) in caplog.text
 
@@ -106,7 +106,7 @@ async def test_two_that_start_at_once_store_a_journal_once(
 ) -> None:
     rows = [ledger_row(outcome="interrupted", latency_ms=0) for _ in range(700)]
     lost = Ledger(store.ledger, store.database.path, "lost")
-    lost._journal = Journal(store.database.path.with_suffix(".ledger-lost.jsonl"))
+    lost._journal = Journal(journal_path(store.database.path, "lost"))
     for row in rows:
         lost.open(row)
     killed(lost)
@@ -126,7 +126,7 @@ async def test_two_that_start_at_once_store_a_journal_once(
 async def test_a_start_that_ends_early_is_made_up_for(store: Store, moment: float) -> None:
     rows = [ledger_row(outcome="interrupted", latency_ms=0) for _ in range(1200)]
     lost = Ledger(store.ledger, store.database.path, "lost")
-    lost._journal = Journal(store.database.path.with_suffix(".ledger-lost.jsonl"))
+    lost._journal = Journal(journal_path(store.database.path, "lost"))
     for row in rows:
         lost.open(row)
     killed(lost)

@@ -157,6 +157,8 @@ async def _prices(store: Store, models: list[Model]) -> AsyncIterator[Finding]:
 
 
 async def _ledger(store: Store) -> AsyncIterator[Finding]:
+    from gateway.ledger import set_aside
+
     unequal = await store.ledger.unequal_days()
     if unequal:
         yield Finding(
@@ -167,8 +169,7 @@ async def _ledger(store: Store) -> AsyncIterator[Finding]:
         )
     else:
         yield Finding("ledger", "ok", "its rows and the daily sums agree")
-    path = store.database.path
-    for kept in sorted(path.parent.glob(f"{path.stem}.ledger-*.unreadable")):
+    for kept in set_aside(store.database.path):
         yield Finding(
             "ledger journal",
             "warning",

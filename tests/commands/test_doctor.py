@@ -86,10 +86,10 @@ def test_a_ledger_that_does_not_add_up_is_a_problem(run: Run, tmp_path: Path) ->
 
 
 def test_a_journal_that_could_not_be_read_is_a_warning(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "gateway.ledger-0a1b2c3d.unreadable").touch()
+    (tmp_path / "gateway.db.ledger-0a1b2c3d.unreadable").touch()
     found = _by_check(run("doctor", "--json").json)["ledger journal"]
     assert found["state"] == "warning"
-    assert "gateway.ledger-0a1b2c3d.unreadable" in found["detail"]
+    assert "gateway.db.ledger-0a1b2c3d.unreadable" in found["detail"]
 
 
 def test_a_lost_secret_key_is_a_problem(run: Run, tmp_path: Path) -> None:

@@ -95,13 +95,11 @@ async def test_migrating_again_changes_nothing(database: Database) -> None:
     await again.close()
 
 
-async def test_a_database_of_the_first_schema_loses_nothing(
-    settings: Settings, tmp_path: Path
-) -> None:
+async def test_a_database_of_the_first_schema_loses_nothing(tmp_path: Path) -> None:
     """As the version before governance left it."""
-    secret_key = Fernet.generate_key().decode()
-    settings, vault = replace(settings, secret_key=secret_key), Vault([secret_key])
-    path = tmp_path / "gateway.db"
+    path, secret_key = tmp_path / "gateway.db", Fernet.generate_key().decode()
+    settings = Settings(database_url=f"sqlite:///{path}", secret_key=secret_key)
+    vault = Vault([secret_key])
     engine = create_engine(f"sqlite:///{path}")
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
