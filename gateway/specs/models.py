@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -227,7 +228,31 @@ def patched(model: Model, patch: object, now: int) -> Model:
     except WrongField as wrong:
         raise wrong.shown() from None
     new = model_spec(merge_patch(describe(model), changes)).record(model.id, model.created_at, now)
+    _check_secrets_stay(model, new, changes)
     return new if renamed else dataclasses.replace(new, upstream_model=model.upstream_model)
+
+
+def _check_secrets_stay(old: Model, new: Model, changes: Mapping[str, Any]) -> None:
+    """Refuse to send a stored secret to another host than it was given for. Raises InvalidField.
+
+    Who may change a model could otherwise have its key sent to a host of their own.
+    """
+    if new.base_url is None or _origin(new.base_url) == _origin(old.base_url):
+        return
+    given = {*changes, *(changes.get("litellm_params") or {})}
+    kept = sorted(name for name in old.secrets if name in new.secrets and name not in given)
+    if kept:
+        name = kept[0] if kept[0] == "api_key" else f"litellm_params.{kept[0]}"
+        raise InvalidField(
+            f"{name} must be given again, as base_url leads to another host, or be removed (null)",
+            param=name,
+        )
+
+
+def _origin(url: str | None) -> tuple[str, str]:
+    parts = urlsplit(url or "")
+    # A reference to a variable may lead anywhere.
+    return parts.scheme, parts.netloc or str(url)
 
 
 def _check_same_provider(name: object, provider: str) -> None:

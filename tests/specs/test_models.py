@@ -493,8 +493,8 @@ FULL = {
             {"provider": "groq", "litellm_params": {"model": "openai/gpt-oss"}},
             {"provider": "groq", "upstream_model": "openai/gpt-oss"},
         ),
-        ({"base_url": "http://new/"}, {"base_url": "http://new"}),
-        ({"litellm_params": {"api_base": "http://new"}}, {"base_url": "http://new"}),
+        ({"base_url": "http://old/v2/"}, {"base_url": "http://old/v2"}),
+        ({"litellm_params": {"api_base": "http://old"}}, {"base_url": "http://old"}),
         ({"base_url": None}, {"base_url": None}),
         ({"litellm_params": {"api_base": None}}, {"base_url": None}),
         ({"api_version": None}, {"api_version": None}),
@@ -523,6 +523,36 @@ FULL = {
 def test_a_merge_patch_changes_what_it_names_and_nothing_else(patch: Json, changed: Json) -> None:
     model = record(FULL)
     assert patched(model, patch, 2000) == replace(model, **changed, updated_at=2000)
+
+
+@pytest.mark.parametrize(
+    ("patch", "param"),
+    [
+        ({"base_url": "http://new/v1"}, "api_key"),
+        ({"base_url": "http://old:8080/v1"}, "api_key"),
+        ({"base_url": "https://old/v1"}, "api_key"),
+        ({"base_url": "os.environ/ADDRESS"}, "api_key"),
+        ({"litellm_params": {"api_base": "http://new"}}, "api_key"),
+        ({"base_url": "http://new", "api_key": "sk-new"}, "litellm_params.extra_headers"),
+        ({"base_url": "http://new", "api_key": None}, "litellm_params.extra_headers"),
+    ],
+)
+def test_a_secret_goes_to_another_host_only_if_it_is_given_again(patch: Json, param: str) -> None:
+    with pytest.raises(InvalidField, match="must be given again") as refused:
+        patched(record(FULL), patch, 2000)
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"api_key": "sk-new", "litellm_params": {"extra_headers": {"x": "2"}}},
+        {"litellm_params": {"api_key": "sk-new", "extra_headers": None}},
+        {"api_key": None, "litellm_params": {"extra_headers": None}},
+    ],
+)
+def test_with_its_secrets_a_model_can_move(given: Json) -> None:
+    assert patched(record(FULL), {"base_url": "http://new"} | given, 2000).base_url == "http://new"
 
 
 def test_changes_leave_an_upstream_name_that_looks_like_a_prefix_alone() -> None:
