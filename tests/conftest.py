@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
+import coverage
+
+# Before the gateway is imported: coverage by itself measures no worker of pytest-xdist.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    coverage.process_startup()
+
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -25,6 +32,14 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 ADMIN_KEY = "sk-admin-0123456789abcdef"
 HERE = Path(__file__).parent
 AIMOCK = HERE / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
+
+
+def pytest_sessionfinish() -> None:
+    """Store what a worker has measured; it need not come to the end of its process."""
+    measured = coverage.Coverage.current()
+    if measured is not None and "PYTEST_XDIST_WORKER" in os.environ:
+        measured.stop()
+        measured.save()
 
 
 @pytest.fixture(scope="session")
