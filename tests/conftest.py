@@ -6,9 +6,11 @@ import os
 
 import coverage
 
-# Before the gateway is imported: coverage by itself measures no worker of pytest-xdist.
+# Before the gateway is imported: where scripts/test asks for it, a worker of pytest-xdist measures
+# what it runs, and the processes that tests start do not.
 if "PYTEST_XDIST_WORKER" in os.environ:
     coverage.process_startup()
+    os.environ.pop("COVERAGE_PROCESS_START", None)
 
 import asyncio
 import json
