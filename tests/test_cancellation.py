@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import replace
 from typing import Any
 
@@ -190,7 +190,7 @@ async def test_an_end_of_the_server_settles_what_it_cancels(
         await asyncio.gather(*calls, return_exceptions=True)
     path = settings.database_path
     assert list(path.parent.glob("*.ledger-*")) == []
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         found = connection.execute("SELECT outcome, cost > 0 FROM ledger").fetchall()
         assert found == [("cancelled", 1)] * 10
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
