@@ -29,11 +29,9 @@ from gateway.commands.owners import (
     Unset,
     budget_shown,
     given_fields,
-    names,
-    numbers,
-    pairs,
     patch,
 )
+from gateway.commands.pairs import names, numbers, pairs
 from gateway.display import key_view, optional_timestamp, spending
 from gateway.errors import Conflict
 from gateway.money import in_digits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -20,6 +19,7 @@ from gateway.commands.output import (
     print_table,
     with_store,
 )
+from gateway.commands.pairs import pairs
 from gateway.display import model_view
 from gateway.errors import InvalidField
 
@@ -74,7 +74,7 @@ def add(
     from gateway.specs import model_spec
 
     api_key = _api_key(api_key_env, api_key_ref, api_key_stdin)
-    params = _pairs("--param", param)
+    params = pairs("--param", param, empty="")
     if model is not None:
         params["model"] = model
     described = {
@@ -84,7 +84,7 @@ def add(
         "api_version": api_version,
         "api_key": api_key,
         "litellm_params": params,
-        "model_info": _pairs("--info", info),
+        "model_info": pairs("--info", info, empty=""),
     }
     # Once without the key: what is wrong is said before somebody types one in.
     spec = model_spec(described)
@@ -153,7 +153,7 @@ def update(
     from gateway.records import Model
     from gateway.specs import ModelSpec, patched
 
-    params = _pairs("--param", param)
+    params = pairs("--param", param, empty="")
     if model is not None:
         params["model"] = model
     fields = {
@@ -172,7 +172,7 @@ def update(
     if params:
         patch["litellm_params"] = params
     if info:
-        patch["model_info"] = _pairs("--info", info)
+        patch["model_info"] = pairs("--info", info, empty="")
     if not patch:
         raise InvalidField("Nothing to change: see `gateway models update --help`")
 
@@ -231,17 +231,3 @@ def _api_key(variable: str | None, reference: str | None, stdin: bool) -> str | 
             raise InvalidField("--api-key-stdin: nothing came on stdin")
         return value
     return None
-
-
-def _pairs(option: str, given: list[str] | None) -> dict[str, Any]:
-    """`NAME=VALUE` words as a mapping; a value that is not JSON is text. Raises InvalidField."""
-    pairs: dict[str, Any] = {}
-    for pair in given or ():
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InvalidField(f"{option} takes NAME=VALUE, not {pair!r}")
-        try:
-            pairs[name] = json.loads(value)
-        except ValueError:
-            pairs[name] = value
-    return pairs

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,30 +31,6 @@ Unset = Annotated[
 ]
 
 
-def pairs(option: str, given: Iterable[str] | None) -> dict[str, Any]:
-    """`NAME=VALUE` words as a mapping; a value that is not JSON is text, an empty one None.
-
-    Raises InvalidField.
-    """
-    return {name: _json_or_text(text) for name, text in _split(option, given, "VALUE")}
-
-
-def names(option: str, given: Iterable[str] | None) -> dict[str, str | None]:
-    """`NAME=MODEL` words likewise. Raises InvalidField."""
-    return {name: text or None for name, text in _split(option, given, "MODEL")}
-
-
-def numbers(option: str, given: Iterable[str] | None) -> dict[str, int | None]:
-    """`NAME=N` words likewise, with whole numbers. Raises InvalidField."""
-    found: dict[str, int | None] = {}
-    for name, text in _split(option, given, "N"):
-        try:
-            found[name] = int(text) if text else None
-        except ValueError:
-            raise InvalidField(f"{option} takes NAME=N, not {f'{name}={text}'!r}") from None
-    return found
-
-
 def given_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Those that an option gave."""
     return {name: value for name, value in fields.items() if value not in (None, [], {})}
@@ -75,18 +50,3 @@ def budget_shown(owner: Key | Team) -> str | None:
         return None
     period = f"/{owner.budget_duration}" if owner.budget_duration else ""
     return in_digits(owner.max_budget) + period
-
-
-def _split(option: str, given: Iterable[str] | None, value: str) -> Iterator[tuple[str, str]]:
-    for pair in given or ():
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise InvalidField(f"{option} takes NAME={value}, not {pair!r}")
-        yield name, text
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        return text

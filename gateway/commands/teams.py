@@ -26,9 +26,9 @@ from gateway.commands.owners import (
     Unset,
     budget_shown,
     given_fields,
-    pairs,
     patch,
 )
+from gateway.commands.pairs import pairs
 from gateway.display import spending, team_view
 from gateway.money import in_digits
 

@@ -67,16 +67,17 @@ def caller(request: Request) -> Key:
             key that is new there: the answer must not tell which. Gateway keys are never refused.
     """
     registry, throttle = services(request).registry, services(request).throttle
-    secret_hash = hash_key(credential(request.headers))
     try:
         key = authenticate(registry, request.headers)
     except NotAuthenticated:
+        secret_hash = _secret_hash(request)
         # A key that has expired, or was revoked or blocked, is no guess.
         if registry.key(secret_hash) is None:
             throttle.check(_address(request), secret_hash)
             throttle.failed(_address(request))
         raise
     if key.is_admin:
+        secret_hash = _secret_hash(request)
         throttle.check(_address(request), secret_hash)
         throttle.accepted(_address(request), secret_hash)
     return key
@@ -87,8 +88,7 @@ def admin(request: Request) -> Key:
 
     Raises NotAuthenticated, AdminRequired; RateLimited, before the key is looked at.
     """
-    secret_hash = hash_key(credential(request.headers))
-    services(request).throttle.check(_address(request), secret_hash)
+    services(request).throttle.check(_address(request), _secret_hash(request))
     key = caller(request)
     require_admin(key)
     return key
@@ -98,6 +98,11 @@ def actor(request: Request) -> Actor:
     """The admin who makes the request, for the audit log. Raises what `admin` raises."""
     key = admin(request)
     return Actor(key.id, key.label, _address(request))
+
+
+def _secret_hash(request: Request) -> str:
+    """Of what the caller gave for a key. Raises NotAuthenticated."""
+    return hash_key(credential(request.headers))
 
 
 def _address(request: Request) -> str | None:
