@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.budgets import Budgets, Reservation
+from gateway.catalogue import Group
 from gateway.errors import GatewayError, UpstreamError
 from gateway.ledger import Ledger
 from gateway.limits import Admission, Limiter
 from gateway.pricing import Prices
-from gateway.records import Call, LedgerRow, Model, Outcome, Team, Usage
+from gateway.records import Call, Content, LedgerRow, Model, Outcome, Team, Usage
+from gateway.said import said
 from gateway.store.ledger import Transcript
 from gateway.tokens import (
     likely_prompt_tokens,
@@ -66,18 +68,25 @@ class Accounting:
         self._ledger = ledger
 
     async def open(
-        self, call: Call, served: Served, team: Team | None, recorder: Recorder | None
+        self,
+        call: Call,
+        group: Group,
+        servings: Sequence[Served],
+        team: Team | None,
+        recorder: Recorder | None,
     ) -> Bill:
         """Let a call in: count it, set aside what it can cost, note it durably.
+
+        `servings` are the group's deployments with their prices.
 
         Raises:
             RateLimited, BudgetExceeded, NotReady: The call must not be made.
         """
         await self._ledger.room()
-        bill = Bill(self, call, served, recorder)
+        bill = Bill(self, call, servings[0], recorder)
         try:
-            bill.admission = await self._limiter.admit(call.key, served.model.name)
-            most = bill.most(served)
+            bill.admission = await self._limiter.admit(call.key, group.name)
+            most = bill.most(servings)
             bill.reservation = await self._budgets.reserve(call.key, team, most)
             self._ledger.open(most)
             bill.opened = True
@@ -90,6 +99,17 @@ class Accounting:
         """Put a call into the ledger that has no model. Raises NotReady."""
         await self._ledger.room()
         await Bill(self, call, None, None).end(error)
+
+    def extend(self, bill: Bill, servings: Sequence[Served]) -> None:
+        """Set aside what a call can cost at other deployments too, and note it durably.
+
+        Raises:
+            RateLimited, BudgetExceeded: It must not be made there.
+        """
+        most = bill.most(servings)
+        if bill.reservation is not None:
+            self._budgets.extend(bill.reservation, most.cost or 0)
+        self._ledger.seen(most)
 
     def note(self, row: LedgerRow) -> None:
         """Have the journal know how far a call has come."""
@@ -104,9 +124,11 @@ class Accounting:
         finally:
             if bill.reservation is not None:
                 self._budgets.settle(bill.reservation, row)
+            tokens = row.prompt_tokens + row.completion_tokens
             if bill.admission is not None:
-                tokens = row.prompt_tokens + row.completion_tokens
                 await self._limiter.settle(bill.admission, tokens)
+            if bill.served is not None:
+                await self._limiter.use(bill.served.model, tokens)
 
 
 class Bill:
@@ -115,7 +137,10 @@ class Bill:
     Attributes:
         id: The gateway's own id of the call.
         recorder: Keeps the answer, where the operator wants prompts and answers stored.
-        opened: Whether the provider may have been called.
+        opened: Whether a provider may have been called.
+        served: The deployment that it is at, or was at last.
+        retries: How often it was tried again.
+        fallbacks: How many models failed it.
     """
 
     def __init__(
@@ -127,8 +152,10 @@ class Bill:
         self.admission: Admission | None = None
         self.reservation: Reservation | None = None
         self.opened = False
+        self.served = served
+        self.retries = 0
+        self.fallbacks = 0
         self._accounting = accounting
-        self._served = served
         self._clock = _Clock()
         self._first_token_ms: int | None = None
         self._completion_tokens = 0
@@ -143,8 +170,21 @@ class Bill:
     def elapsed_ms(self) -> float:
         return self._clock.elapsed_ms()
 
-    def most(self, served: Served) -> LedgerRow:
-        """The most that the call can come to: what is set aside, and booked if the process dies."""
+    def serve(self, served: Served) -> None:
+        """The call goes to this deployment now."""
+        self.served = served
+
+    def fall_back(self, servings: Sequence[Served]) -> None:
+        """The call goes to another model, with these deployments. Raises as `Accounting.extend`."""
+        self._accounting.extend(self, servings)
+        self.fallbacks += 1
+
+    def most(self, servings: Sequence[Served]) -> LedgerRow:
+        """The most that the call can come to at any of these deployments: what is set aside, and
+        booked if the process dies."""
+        return max(map(self._most, servings), key=lambda row: row.cost or 0)
+
+    def _most(self, served: Served) -> LedgerRow:
         model, prices = served.model, served.prices
         readable = prices.max_input_tokens if prices else None
         writable = prices.max_output_tokens if prices else None
@@ -157,7 +197,7 @@ class Bill:
         cost = None
         if prices:
             cost = prices.worst(usage.prompt_tokens, usage.completion_tokens, usage.tier)
-        return self.row(usage, "interrupted", _GONE, "interrupted", cost)
+        return self.row(usage, "interrupted", _GONE, "interrupted", cost, served)
 
     def chunk(self, body: Mapping[str, Any]) -> None:
         """Count a chunk of a stream, as far as its tokens are not reported."""
@@ -165,7 +205,8 @@ class Bill:
         if self._first_token_ms is None:
             self._first_token_ms = round(elapsed)
         # Some providers send a token a chunk, others many.
-        self._completion_tokens += sum(likely_tokens(text) for text in _texts(body))
+        texts = said(self.call.operation, body)
+        self._completion_tokens += sum(map(likely_tokens, texts))
         if self.recorder:
             self.recorder.chunk(body)
         if elapsed - self._noted >= _NOTE_SECONDS * 1000:
@@ -173,17 +214,18 @@ class Bill:
             self._accounting.note(self.row(self._estimate(), "interrupted", _GONE, "interrupted"))
 
     async def complete(
-        self, usage: Usage | None, body: Mapping[str, Any] | None = None
+        self, usage: Usage | None, body: Mapping[str, Any] | Content | None = None
     ) -> int | None:
         """The provider has answered, with `body` unless it was a stream.
 
         Returns the cost in nano-dollars, if a price is known.
         """
-        if body is not None:
+        if isinstance(body, Mapping):
             if self.recorder:
                 self.recorder.answer(body)
             if usage is None:
-                self._completion_tokens = sum(likely_tokens(text) for text in _texts(body))
+                texts = said(self.call.operation, body)
+                self._completion_tokens = sum(map(likely_tokens, texts))
         return await self._settle(usage or self._estimate(), "complete", 200)
 
     async def cut(self, error: Exception) -> None:
@@ -202,10 +244,18 @@ class Bill:
             await self.cancel()
         elif isinstance(error, GatewayError):
             error.headers.setdefault("x-litellm-call-id", self.id)
+            error.headers |= self.attempts()
             outcome: Outcome = "failed" if isinstance(error, UpstreamError) else "refused"
             await self._settle(_NOTHING, outcome, error.status, _kind(error))
         else:
             await self._settle(_NOTHING, "failed", GatewayError.status, _kind(error))
+
+    def attempts(self) -> dict[str, str]:
+        """LiteLLM's headers for what was tried."""
+        return {
+            "x-litellm-attempted-retries": str(self.retries),
+            "x-litellm-attempted-fallbacks": str(self.fallbacks),
+        }
 
     async def _settle(
         self, usage: Usage, outcome: Outcome, status: int, error: str | None = None
@@ -240,9 +290,10 @@ class Bill:
         status: int,
         error: str | None = None,
         cost: int | None = None,
+        served: Served | None = None,
     ) -> LedgerRow:
         """The row of the call as it stands; `cost` where it does not follow from the usage."""
-        call, served = self.call, self._served
+        call, served = self.call, served or self.served
         if not usage.total_tokens:
             cost = 0
         elif cost is None and served and served.prices:
@@ -274,6 +325,8 @@ class Bill:
             stream=call.streams,
             end_user=_short(str(user)) if user else None,
             tags=tuple(dict.fromkeys((*call.key.tags, *call.tags))),
+            retries=self.retries,
+            fallbacks=self.fallbacks,
         )
 
 
@@ -288,17 +341,3 @@ def _short(text: str) -> str:
 
 def _kind(error: BaseException) -> str:
     return error.type if isinstance(error, GatewayError) else type(error).__name__
-
-
-def _texts(body: Mapping[str, Any]) -> list[str]:
-    """What each choice of an answer, or of a chunk, says."""
-    return [_text(choice) for choice in body.get("choices", ())] or [""]
-
-
-def _text(choice: Mapping[str, Any]) -> str:
-    said = choice.get("delta") or choice.get("message") or choice
-    parts = [said.get("content"), said.get("reasoning_content"), said.get("text")]
-    for tool_call in said.get("tool_calls") or ():
-        function = tool_call.get("function") or {}
-        parts += [function.get("name"), function.get("arguments")]
-    return "".join(part for part in parts if isinstance(part, str))

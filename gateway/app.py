@@ -16,6 +16,8 @@ from starlette.routing import BaseRoute, Route
 from gateway.accounting import Accounting
 from gateway.budgets import Budgets
 from gateway.config.seed import ensure_admin_key
+from gateway.deployments import Deployments
+from gateway.failover import Failover
 from gateway.http import audit, keys, models, openai, teams, transcripts, usage
 from gateway.http import settings as settings_routes
 from gateway.http.litellm import calculate as litellm_calculate
@@ -29,11 +31,11 @@ from gateway.http.requests import Services
 from gateway.ledger import Ledger
 from gateway.limits import Limiter
 from gateway.pipeline import Pipeline
-from gateway.records import Operation
 from gateway.registry import Registry
 from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.upstream.formats import FORMATS
 from gateway.upstream.litellm_lane import LitellmLane
 
 API = "/api/v1/gateway"
@@ -86,7 +88,7 @@ def _routes() -> Iterator[BaseRoute]:
     yield Route(f"{API}/settings", settings_routes.get_settings, methods=["GET"])
     yield Route(f"{API}/settings", settings_routes.patch_settings, methods=["PATCH"])
     for prefix in CALL_PREFIXES:
-        for operation in Operation:
+        for operation in FORMATS:
             yield Route(prefix + operation, openai.call(operation), methods=["POST"])
         yield Route(f"{prefix}/models", openai.list_models, methods=["GET"])
         yield Route(f"{prefix}/models/{{name:path}}", openai.get_model, methods=["GET"])
@@ -113,7 +115,9 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         budgets = Budgets(store.ledger, ledger, node)
         lane = LitellmLane()
         lane.start()
-        pipeline = Pipeline(registry, Accounting(Limiter(), budgets, ledger), lane)
+        limiter = Limiter()
+        failover = Failover(registry, Deployments(), limiter)
+        pipeline = Pipeline(registry, Accounting(limiter, budgets, ledger), failover, lane)
         app.state.services = Services(settings, store, registry, lane, ledger, budgets, pipeline)
         retention = Retention(store, registry)
         running = [

@@ -42,7 +42,7 @@ class _Account:
     warned: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Reservation:
     """Money set aside for a running call."""
 
@@ -84,6 +84,25 @@ class Budgets:
         for account in accounts:
             account.reserved += made.amount
         return made
+
+    def extend(self, reservation: Reservation, amount: int) -> None:
+        """Set so much aside for a running call, if that is more than what it has.
+
+        Raises BudgetExceeded and RateLimited as `reserve` does; nothing has changed then.
+        """
+        more = amount - reservation.amount
+        if more <= 0:
+            return
+        accounts = [
+            (self._accounts[owner.id], owner)
+            for owner in reservation.owners
+            if _counts(reservation.started_ms, self._accounts[owner.id].since)
+        ]
+        for account, owner in accounts:
+            _check(account, owner, but=reservation.amount)
+        for account, _ in accounts:
+            account.reserved += more
+        reservation.amount = amount
 
     def settle(self, reservation: Reservation, row: LedgerRow) -> None:
         """Replace what was set aside by what the call has cost."""
@@ -176,9 +195,10 @@ def _counts(started_ms: int, since: int | None) -> bool:
     return since is None or started_ms >= since * 1000
 
 
-def _check(account: _Account, owner: Owner) -> None:
+def _check(account: _Account, owner: Owner, but: int = 0) -> None:
+    """`but` is what is set aside for the call itself."""
     limit = owner.max_budget
-    if limit is None or account.spent + account.reserved < limit:
+    if limit is None or account.spent + account.reserved - but < limit:
         return
     whose = (
         f"Key={owner.label or owner.id} ({owner.hint.replace('…', '...')})"

@@ -14,6 +14,7 @@
     ├── InvalidField           422  the body of a management request
     ├── BudgetExceeded         422
     ├── RateLimited            429
+    │   └── NoDeployment            no deployment of the model can take the call
     ├── HeadTooLarge           431  the request's line and headers
     ├── UpstreamError          the provider's own status
     ├── Misconfigured          500  a registered model that cannot work
@@ -32,6 +33,7 @@ proxy/auth/auth_exception_handler.py); `code` is a string there, and so it is he
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 
@@ -166,9 +168,39 @@ class RateLimited(GatewayError):
     type = "throttling_error"
 
 
+class NoDeployment(RateLimited):
+    """LiteLLM's wording for a model none of whose deployments can take a call just now."""
+
+    def __init__(self, name: str, seconds: int, *, cooling: bool) -> None:
+        why = "they are cooling down after failures" if cooling else "their limits are reached"
+        super().__init__(
+            f"No deployments available for selected model, Try again in {seconds} seconds. Passed "
+            f"model={name}: {why}.",
+            headers={"retry-after": str(seconds)},
+        )
+        if cooling:
+            self.type = "all_deployments_in_cooldown"
+
+
 class HeadTooLarge(GatewayError):
     status = 431
     type = "invalid_request_error"
+
+
+class Fault(StrEnum):
+    """Why a provider did not serve a call, as far as it matters for what to do next."""
+
+    BAD_REQUEST = "bad request"
+    """The request is at fault: no other try would help."""
+    CONTEXT_WINDOW = "context window"
+    CONTENT_POLICY = "content policy"
+    AUTHENTICATION = "authentication"
+    """The provider refuses the operator's key."""
+    NOT_FOUND = "not found"
+    TIMEOUT = "timeout"
+    RATE_LIMIT = "rate limit"
+    SERVER = "server"
+    """The provider failed, or could not be reached."""
 
 
 class UpstreamError(GatewayError):
@@ -183,10 +215,12 @@ class UpstreamError(GatewayError):
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
+        fault: Fault = Fault.SERVER,
     ) -> None:
         super().__init__(message, param=param, code=code, headers=headers)
         self.status = status
         self.type = type
+        self.fault = fault
 
 
 class Misconfigured(GatewayError):

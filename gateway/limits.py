@@ -1,5 +1,5 @@
-"""Requests and tokens a minute, and requests at once, by key: asked for before the call, settled
-after it.
+"""Requests and tokens a minute, and requests at once, by key and by deployment: asked for before
+the call, settled after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from limits.aio.storage import MemoryStorage
 
 from gateway.errors import RateLimited
-from gateway.records import Key
+from gateway.records import Key, Model
 
 _WINDOW_SECONDS = 60
 
@@ -82,6 +82,29 @@ class Limiter:
             if limit.unit == "tokens" and tokens > 0:
                 await self._counts.incr(limit.counter, _WINDOW_SECONDS, tokens)
 
+    async def enter(self, model: Model) -> float:
+        """Count a request in at a deployment, where the limits of its own leave room.
+
+        Returns 0.0; or, and it is not counted, the seconds until they do.
+        """
+        limits = list(_limits_of(model))
+        for limit in limits:
+            if await self._counts.get(limit.counter) >= limit.most:
+                return await self._seconds_left(limit)
+        for limit in limits:
+            if limit.unit == "requests":
+                await self._counts.incr(limit.counter, _WINDOW_SECONDS)
+        return 0.0
+
+    async def use(self, model: Model, tokens: int) -> None:
+        """Count the tokens that a deployment has used."""
+        for limit in _limits_of(model):
+            if limit.unit == "tokens" and tokens > 0:
+                await self._counts.incr(limit.counter, _WINDOW_SECONDS, tokens)
+
+    async def _seconds_left(self, limit: _Limit) -> float:
+        return max(0.001, await self._counts.get_expiry(limit.counter) - time.time())
+
     def _enter(self, key: Key) -> None:
         most = key.max_parallel_requests
         if most is not None and self._running[key.id] >= most:
@@ -126,6 +149,13 @@ def _limits(key: Key, model_name: str) -> Iterator[_Limit]:
             yield _Limit(unit, most, f"{unit}/{key.id}", "api_key")
         if of_model is not None:
             yield _Limit(unit, of_model, f"{unit}/{key.id}/{model_name}", per_model)
+
+
+def _limits_of(model: Model) -> Iterator[_Limit]:
+    for unit, name in (("tokens", "tpm"), ("requests", "rpm")):
+        most = model.params.get(name)
+        if most is not None:
+            yield _Limit(unit, most, f"{unit}/{model.id}", "model")
 
 
 def _headers(limit: _Limit, remaining: int) -> dict[str, str]:

@@ -184,6 +184,14 @@ PARAMS = frozenset(
     """.split()
 )
 
+ROUTING_PARAMS = frozenset(
+    """
+    first_token_timeout order rpm stream_timeout stream_total_timeout timeout tpm weight
+    """.split()
+)
+"""What the gateway itself goes by, of `litellm_params`: litellm gets none of it. Those of streams
+but `stream_timeout` are the gateway's own."""
+
 UNSUPPORTED_PARAMS = frozenset(
     """
     adaptive_router_config adaptive_router_default_model allow_client_keepalive_override
@@ -195,12 +203,12 @@ UNSUPPORTED_PARAMS = frozenset(
     default_api_key_tpm_limit embedding_model fallbacks gcs_bucket_name guardrails index_name
     itpm keepalive_seconds litellm_credential_name litellm_trace_id
     max_budget max_fallbacks max_file_size_mb max_parallel_requests milvus_db_name
-    milvus_partition_names milvus_text_field model_info num_retries order otpm
+    milvus_partition_names milvus_text_field model_info num_retries otpm
     prompt_id prompt_variables prompt_version provider_affinity_header
-    quality_router_config quality_router_default_model request_timeout retry_policy rpm
-    silent_model stream_timeout_by_service_tier tag_regex tags timeout_by_service_tier tpm
+    quality_router_config quality_router_default_model request_timeout retry_policy
+    silent_model stream_timeout_by_service_tier tag_regex tags timeout_by_service_tier
     use_in_pass_through use_litellm_proxy valkey_embedding_field valkey_host valkey_password
-    valkey_port valkey_ssl valkey_text_field vector_bucket_name vector_store_id weight
+    valkey_port valkey_ssl valkey_text_field vector_bucket_name vector_store_id
     """.split()
 )
 """What LiteLLM's router and proxy take from `litellm_params` before a call."""

@@ -2,13 +2,14 @@
 
 A handler in `gateway.http` has authenticated the caller and validated the body. From there:
 
-1. `resolve` finds the model that the name stands for, if the key may call it.
+1. `resolve` finds the deployments that the name stands for, if the key may call it.
 2. `Accounting.open` lets the call in, or refuses it: it counts the request against the key's
    limits, sets the most it can cost aside in its budgets, and notes it in the ledger's journal.
-3. `LitellmLane` calls the provider.
-4. A stream's first chunk is awaited before anything is answered, so that an early failure still
-   gets an honest status.
-5. `Bill` settles what was used: once, whatever ends the call.
+3. `Failover` chooses a deployment, and others where that one fails.
+4. `LitellmLane` calls its provider.
+5. A stream's first event is awaited before anything is answered, so that an early failure goes
+   elsewhere unseen, or else gets an honest status.
+6. `Bill` settles what was used: once, whatever ends the call.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.accounting import Accounting, Bill, Served
-from gateway.errors import GatewayError, UpstreamError
+from gateway.catalogue import Group
+from gateway.deployments import Attempt
+from gateway.errors import GatewayError, UnknownModel, UpstreamError
+from gateway.failover import Failover
 from gateway.money import dollars
-from gateway.records import Call, Key, Usage
+from gateway.records import Call, Content, Key, Usage
 from gateway.registry import Registry
 from gateway.resolve import resolve
 from gateway.transcripts import recorder
@@ -40,22 +44,24 @@ _PLAIN = " !#$&'()*+,/:;=?@[]^`{|}"
 class Answer:
     """A whole answer."""
 
-    body: Json
+    body: Json | Content
     headers: dict[str, str]
 
 
 class Stream:
-    """An answer in chunks, whose first is there already. It must be closed, iterated or not."""
+    """An answer in events, whose first is there already. It must be closed, iterated or not."""
 
     def __init__(
         self,
         bill: Bill,
+        attempt: Attempt,
         headers: dict[str, str],
         first: tuple[Json, Usage | None],
         rest: AsyncGenerator[tuple[Json, Usage | None]],
     ) -> None:
         self.headers = headers
         self._bill = bill
+        self._attempt = attempt
         self._rest = rest
         self._usage: Usage | None = None
         self._error: Exception | None = None
@@ -73,6 +79,8 @@ class Stream:
                     yield shown
         except Exception as error:
             self._error = error
+            if isinstance(error, UpstreamError):
+                self._attempt.failed(error)
             raise
         self._whole = True
         # Before the caller can know that all has come.
@@ -94,6 +102,7 @@ class Stream:
         try:
             await self._rest.aclose()
         finally:
+            self._attempt.close()
             await self._settle()
 
     async def _settle(self) -> None:
@@ -109,9 +118,12 @@ class Stream:
 class Pipeline:
     """Takes calls from admission to settlement."""
 
-    def __init__(self, registry: Registry, accounting: Accounting, lane: LitellmLane) -> None:
+    def __init__(
+        self, registry: Registry, accounting: Accounting, failover: Failover, lane: LitellmLane
+    ) -> None:
         self._registry = registry
         self._accounting = accounting
+        self._failover = failover
         self._lane = lane
 
     async def complete(self, call: Call) -> Answer:
@@ -121,44 +133,86 @@ class Pipeline:
             ModelDenied, UnknownModel, RateLimited, BudgetExceeded, UpstreamError, Misconfigured,
             NotReady.
         """
-        served, bill = await self._open(call)
+        group, bill = await self._open(call)
         async with _settled(bill):
-            sent = bill.elapsed_ms()
-            body, usage = await self._lane.complete(call, served.model, self._registry.settings)
-            upstream_ms = bill.elapsed_ms() - sent
+
+            async def send(served: Served) -> tuple[Json | Content, Usage | None]:
+                clock.start()
+                return await self._lane.complete(call, served.model, self._registry.settings)
+
+            clock = _Upstream(bill)
+            (body, usage), attempt = await self._failover.run(bill, group, send)
+            attempt.close()
+            durations = clock.durations()
             cost = await bill.complete(usage, body)
-        headers = _headers(bill, served)
+        headers = _headers(bill)
         if cost is not None:
             headers["x-litellm-response-cost"] = str(dollars(cost))
-        return Answer(body, headers | _durations(bill.elapsed_ms(), upstream_ms))
+        return Answer(body, headers | durations)
 
     async def stream(self, call: Call) -> Stream:
-        """Answer a call in chunks, once the first has come. Raises what `complete` raises."""
-        served, bill = await self._open(call)
+        """Answer a call in events, once the first has come. Raises what `complete` raises."""
+        group, bill = await self._open(call)
         async with _settled(bill):
-            sent = bill.elapsed_ms()
-            chunks = self._lane.stream(call, served.model, self._registry.settings)
-            try:
-                first = await anext(chunks)
-            except StopAsyncIteration:
-                raise UpstreamError(
-                    "The provider ended its answer before it began", status=502, type="api_error"
-                ) from None
-            upstream_ms = bill.elapsed_ms() - sent
-            durations = _durations(bill.elapsed_ms(), upstream_ms)
-            return Stream(bill, _headers(bill, served) | durations, first, chunks)
 
-    async def _open(self, call: Call) -> tuple[Served, Bill]:
+            async def send(
+                served: Served,
+            ) -> tuple[tuple[Json, Usage | None], AsyncGenerator[tuple[Json, Usage | None]]]:
+                clock.start()
+                events = self._lane.stream(call, served.model, self._registry.settings)
+                try:
+                    return await anext(events), events
+                except StopAsyncIteration:
+                    raise UpstreamError(
+                        "The provider ended its answer before it began",
+                        status=502,
+                        type="api_error",
+                    ) from None
+
+            clock = _Upstream(bill)
+            (first, rest), attempt = await self._failover.run(bill, group, send)
+            return Stream(bill, attempt, _headers(bill) | clock.durations(), first, rest)
+
+    async def _open(self, call: Call) -> tuple[Group, Bill]:
         registry = self._registry
         try:
-            model = resolve(registry.models, call.key, call.model_name, call.operation)
+            group = resolve(registry.catalogue, call.key, call.model_name, call.operation)
+            if call.deployment_id is not None:
+                group = _pinned(group, call.deployment_id, call)
         except GatewayError as error:
             await self._accounting.refuse(call, error)
             raise
-        served = Served(model, registry.prices.get(model.id))
+        servings = [Served(model, registry.prices(model)) for model in group.deployments]
         team = registry.teams.get(call.key.team_id) if call.key.team_id else None
         kept = recorder(registry.settings)
-        return served, await self._accounting.open(call, served, team, kept)
+        return group, await self._accounting.open(call, group, servings, team, kept)
+
+
+class _Upstream:
+    """How long a call was with the provider that answered it, and how long it took in all."""
+
+    def __init__(self, bill: Bill) -> None:
+        self._bill = bill
+        self._sent = 0.0
+
+    def start(self) -> None:
+        self._sent = self._bill.elapsed_ms()
+
+    def durations(self) -> dict[str, str]:
+        """LiteLLM's headers, as of now."""
+        total = self._bill.elapsed_ms()
+        return {
+            "x-litellm-response-duration-ms": f"{total:.2f}",
+            "x-litellm-overhead-duration-ms": f"{self._sent:.2f}",
+        }
+
+
+def _pinned(group: Group, deployment_id: str, call: Call) -> Group:
+    """The group with this deployment alone. Raises UnknownModel where it has none such."""
+    found = tuple(model for model in group.deployments if model.id == deployment_id)
+    if not found:
+        raise UnknownModel(call.operation.value, call.model_name)
+    return Group(group.name, found)
 
 
 @asynccontextmanager
@@ -171,27 +225,20 @@ async def _settled(bill: Bill) -> AsyncIterator[None]:
         raise
 
 
-def _headers(bill: Bill, served: Served) -> dict[str, str]:
+def _headers(bill: Bill) -> dict[str, str]:
     """LiteLLM's headers (proxy/common_request_processing.py), for what there is to tell."""
     key: Key = bill.call.key
+    assert bill.served is not None  # noqa: S101 - something has answered
     told = {
         "x-litellm-call-id": bill.id,
-        "x-litellm-model-id": quote(served.model.id, _PLAIN),
-        "x-litellm-model-group": quote(served.model.name, _PLAIN),
+        "x-litellm-model-id": quote(bill.served.model.id, _PLAIN),
+        "x-litellm-model-group": quote(bill.served.model.name, _PLAIN),
         "x-litellm-version": _VERSION,
         "x-litellm-key-spend": dollars(bill.spent),
         "x-litellm-key-max-budget": None if key.max_budget is None else dollars(key.max_budget),
         "x-litellm-key-tpm-limit": key.tpm_limit,
         "x-litellm-key-rpm-limit": key.rpm_limit,
-        "x-litellm-attempted-retries": 0,
-        "x-litellm-attempted-fallbacks": 0,
     }
     admitted = bill.admission.headers if bill.admission else {}
-    return {name: str(value) for name, value in told.items() if value is not None} | admitted
-
-
-def _durations(total_ms: float, upstream_ms: float) -> dict[str, str]:
-    return {
-        "x-litellm-response-duration-ms": f"{total_ms:.2f}",
-        "x-litellm-overhead-duration-ms": f"{total_ms - upstream_ms:.2f}",
-    }
+    given = {name: str(value) for name, value in told.items() if value is not None}
+    return given | bill.attempts() | admitted

@@ -6,11 +6,14 @@ nano-dollars.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+RoutingStrategy = Literal[
+    "simple-shuffle", "least-busy", "latency-based-routing", "cost-based-routing"
+]
 KeyKind = Literal["gateway", "admin"]
 KeyState = Literal["active", "blocked", "expired", "revoked"]
 Outcome = Literal["complete", "failed", "refused", "cancelled", "cut", "interrupted"]
@@ -18,7 +21,11 @@ Outcome = Literal["complete", "failed", "refused", "cancelled", "cut", "interrup
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A registered model: the name callers use, and how to reach it through litellm."""
+    """A registered model: the name callers use, and how to reach it through litellm.
+
+    Several of one name are its deployments, which share its calls. A `*` in the name stands for any
+    text, and one in `upstream_model` for the same text.
+    """
 
     id: str
     name: str
@@ -140,6 +147,35 @@ class CallSettings:
     """Seconds a provider has for a whole answer, unless the model sets `timeout`."""
     stream_timeout: float | None = None
     """Seconds a provider has between two pieces of a stream; `request_timeout` if not set."""
+    first_token_timeout: float | None = None
+    """Seconds a provider has for the first piece of a stream that says something; `stream_timeout`
+    if not set."""
+    routing_strategy: RoutingStrategy = "simple-shuffle"
+    """How a deployment is chosen among those of one name."""
+    num_retries: int = 2
+    """How often a call is tried again before it falls back to other models, or fails."""
+    retry_policy: Mapping[str, int] = field(default_factory=dict)
+    """`num_retries` by what went wrong: `TimeoutErrorRetries`, `RateLimitErrorRetries`,
+    `InternalServerErrorRetries`, `AuthenticationErrorRetries`."""
+    retry_after: float = 0.0
+    """Seconds to wait at least before a deployment is tried again."""
+    allowed_fails: int | None = None
+    """Failures within a minute after which a deployment cools down; half of five or more calls if
+    not set."""
+    cooldown_time: float = 5.0
+    """Seconds for which a failing deployment is left alone, where its name has another."""
+    fallbacks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The models to turn to where one fails, by its name."""
+    context_window_fallbacks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Likewise, where a prompt is too long for it."""
+    content_policy_fallbacks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Likewise, where its provider finds fault with the content."""
+    default_fallbacks: Sequence[str] = ()
+    """The models to turn to for a model without fallbacks of its own."""
+    max_fallbacks: int = 5
+    """To how many other models one call may turn."""
+    model_group_alias: Mapping[str, str] = field(default_factory=dict)
+    """Further names for models."""
     maximum_spend_logs_retention_period: str = "90d"
     """How long the ledger's rows are kept, see `gateway.periods`, or `forever`."""
     store_prompts_in_spend_logs: bool = False
@@ -190,6 +226,32 @@ class Operation(StrEnum):
     CHAT = "/chat/completions"
     COMPLETION = "/completions"
     EMBEDDING = "/embeddings"
+    RESPONSES = "/responses"
+    MESSAGES = "/messages"
+    COUNT_TOKENS = "/messages/count_tokens"
+    MODERATION = "/moderations"
+    IMAGE = "/images/generations"
+    IMAGE_EDIT = "/images/edits"
+    SPEECH = "/audio/speech"
+    TRANSCRIPTION = "/audio/transcriptions"
+    RERANK = "/rerank"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file in the body of a call."""
+
+    name: str
+    data: bytes = field(repr=False)
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An answer that is no JSON."""
+
+    data: bytes = field(repr=False)
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +261,16 @@ class Call:
     operation: Operation
     key: Key
     body: Mapping[str, Any]
-    """The caller's parameters, allow-listed; nulls are left out."""
+    """The caller's parameters, allow-listed; nulls are left out. Files are `Upload`s."""
     request_id: str
     tags: tuple[str, ...] = ()
     """What the caller files this request under, besides the key's tags."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The caller's headers that the provider shall get, such as `anthropic-beta`."""
+    deployment_id: str | None = None
+    """The one deployment that can serve it, and no other model; else any of the name's."""
+    once: bool = False
+    """Whether it is to be tried once only, to see what comes of that."""
 
     @property
     def model_name(self) -> str:
@@ -211,6 +279,11 @@ class Call:
     @property
     def streams(self) -> bool:
         return bool(self.body.get("stream"))
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other model may take its place."""
+        return self.once or self.deployment_id is not None
 
     @property
     def wants_usage(self) -> bool:
@@ -261,3 +334,9 @@ class LedgerRow:
     stream: bool
     end_user: str | None
     tags: tuple[str, ...]
+    retries: int = 0
+    """How often it was tried again at the models before, and at this one."""
+    fallbacks: int = 0
+    """How many models failed it before this one."""
+    cache_hit: bool = False
+    """Whether the answer is one that was given before, and cost nothing."""

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping
 
+from gateway.catalogue import Catalogue
 from gateway.pricing import Prices, prices_of
 from gateway.records import CallSettings, Key, Model, Team
 from gateway.store import Store
 
 POLL_SECONDS = 0.5
+_MOST_MADE = 1000
 
 log = logging.getLogger(__name__)
 
 
 class Registry:
     """Attributes:
-    models: By the name callers use.
-    prices: Of each model, by its id.
+    catalogue: The models, by the names callers use.
     teams: By their ids.
     settings: What holds for every call.
     """
@@ -33,8 +35,10 @@ class Registry:
         self._keys: dict[str, Key] = {}
         self._hashes: dict[str, tuple[str, ...]] = {}
         self._refreshing = asyncio.Lock()
-        self.models: Mapping[str, Model] = {}
-        self.prices: Mapping[str, Prices | None] = {}
+        self._prices: dict[str, Prices | None] = {}
+        # Of models that a pattern stands for.
+        self._made_prices: OrderedDict[tuple[str, str], Prices | None] = OrderedDict()
+        self.catalogue = Catalogue((), {})
         self.teams: Mapping[str, Team] = {}
         self.settings = CallSettings()
         store.database.subscribe(self.refresh)
@@ -42,6 +46,18 @@ class Registry:
     def key(self, secret_hash: str) -> Key | None:
         """The key with this hash, or with this one before its last rotation; live or not."""
         return self._keys.get(secret_hash)
+
+    def prices(self, model: Model) -> Prices | None:
+        """What the model, or one that a pattern stands for, costs; None where that is not known."""
+        registered = self.catalogue.deployments.get(model.id)
+        if registered is None or registered.name == model.name:
+            return self._prices.get(model.id)
+        made = model.id, model.upstream_model
+        if made not in self._made_prices:
+            self._made_prices[made] = prices_of(model)
+            if len(self._made_prices) > _MOST_MADE:
+                self._made_prices.popitem(last=False)
+        return self._made_prices[made]
 
     async def refresh(self) -> None:
         """Load what has changed since the last time.
@@ -60,16 +76,20 @@ class Registry:
                 self.teams = {team.id: team for team in await self._store.teams.all()}
             if stamps["settings"] != self._stamps.get("settings"):
                 self.settings = await self._store.settings.get()
+                self.catalogue = Catalogue(
+                    self.catalogue.deployments.values(), self.settings.model_group_alias
+                )
             self._stamps = stamps
 
     async def _load_models(self) -> None:
-        before, models = self.models, await self._store.models.all()
+        before, models = self.catalogue.deployments, await self._store.models.all()
         # To find a model's prices takes longer than to load it.
-        self.prices = {
-            model.id: self.prices[model.id] if before.get(model.name) == model else prices_of(model)
+        self._prices = {
+            model.id: self._prices[model.id] if before.get(model.id) == model else prices_of(model)
             for model in models
         }
-        self.models = {model.name: model for model in models}
+        self._made_prices.clear()
+        self.catalogue = Catalogue(models, self.settings.model_group_alias)
 
     async def _load_keys(self) -> None:
         for key in await self._store.keys.changed_since(self._stamps.get("keys", -1)):

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.errors import GatewayError, Misconfigured
 from gateway.price_table import listed
-from gateway.records import Call, Key, Model, Operation
+from gateway.records import Call, Content, Key, Model, Operation
 
 _GREETING = "Say hello in one word."
 _MOST_TOKENS = 16
@@ -17,14 +17,16 @@ def trial_call(model: Model, key: Key, request_id: str) -> Call:
     body: dict[str, Any] = {"model": model.name}
     match mode_of(model):
         case "embedding":
-            return Call(Operation.EMBEDDING, key, body | {"input": _GREETING}, request_id)
+            operation = Operation.EMBEDDING
+            body |= {"input": _GREETING}
         case "completion":
+            operation = Operation.COMPLETION
             body |= {"prompt": _GREETING, "max_tokens": _MOST_TOKENS}
-            return Call(Operation.COMPLETION, key, body, request_id)
         case _:
+            operation = Operation.CHAT
             messages = [{"role": "user", "content": _GREETING}]
             body |= {"messages": messages, "max_tokens": _MOST_TOKENS}
-            return Call(Operation.CHAT, key, body, request_id)
+    return Call(operation, key, body, request_id, deployment_id=model.id, once=True)
 
 
 def mode_of(model: Model) -> object:
@@ -36,8 +38,10 @@ def mode_of(model: Model) -> object:
     return found[1].get("mode") if found else None
 
 
-def said(body: dict[str, Any]) -> str:
+def said(body: dict[str, Any] | Content) -> str:
     """The text of the answer to a trial."""
+    if isinstance(body, Content):
+        return f"{len(body.data):,} bytes of {body.media_type}"
     if body["object"] == "list":
         return f"a vector of {len(body['data'][0]['embedding'])} numbers"
     choice = body["choices"][0]

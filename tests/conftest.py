@@ -15,10 +15,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import asyncio
 import json
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,7 +85,9 @@ def provider(_provider: FakeProvider) -> FakeProvider:
 
 @pytest.fixture
 async def gateway(settings: Settings, provider: FakeProvider) -> AsyncIterator[Gateway]:
-    """A running gateway without models."""
+    """A running gateway without models, which tries each call once."""
+    with closing(sqlite3.connect(settings.database_path)) as database, database:
+        database.execute("INSERT INTO settings (name, value) VALUES ('num_retries', '0')")
     app = create_app(settings)
     async with serving(app) as url, http_client() as http:
         yield Gateway(url, ADMIN_KEY, provider, app, http)

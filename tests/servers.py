@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -294,6 +294,11 @@ class Gateway:
     async def flush(self) -> None:
         """Have the rows of all requests so far in the database."""
         await self.app.state.services.ledger.flush()
+
+    async def try_once(self) -> None:
+        """Have each call tried once: a test that fails a call means to see that call fail."""
+        store = self.app.state.services.store
+        await store.settings.change(lambda old: replace(old, num_retries=0), TESTER)
 
     async def rows(self, key_id: str, count: int = 1) -> list[LedgerRow]:
         """The ledger's rows of a key, as soon as there are so many."""

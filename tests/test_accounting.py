@@ -102,6 +102,7 @@ async def running(
     app = create_app(settings)
     async with serving(app) as url, http_client() as http:
         made = Gateway(url, ADMIN_KEY, _provider, app, http)
+        await made.try_once()
         for operation, params in MODELS.items():
             hasty = params | {"timeout": 0.2}
             unset = {"api_key": f"os.environ/{NOT_SET}"}

@@ -30,7 +30,7 @@ async def attempt(store: Store, name: str) -> dict[str, Any]:
     try:
         await lane.wait()
         started = time.perf_counter()
-        body, _ = await lane.complete(trial_call(model, nobody, "test"), model, settings)
+        body, usage = await lane.complete(trial_call(model, nobody, "test"), model, settings)
         seconds = time.perf_counter() - started
     except GatewayError as error:
         return {
@@ -46,6 +46,6 @@ async def attempt(store: Store, name: str) -> dict[str, Any]:
         "ok": True,
         "model_name": name,
         "answer": said(body),
-        "tokens": (body.get("usage") or {}).get("total_tokens", 0),
+        "tokens": usage.total_tokens if usage else 0,
         "seconds": round(seconds, 3),
     }

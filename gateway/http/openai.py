@@ -12,7 +12,14 @@ from starlette.types import ASGIApp
 from gateway.display import model_view
 from gateway.errors import NotFound
 from gateway.http.bodies import validate
-from gateway.http.requests import caller, json_response, read_object, services, unless_gone
+from gateway.http.requests import (
+    caller,
+    json_response,
+    read_object,
+    services,
+    unless_gone,
+    whole_response,
+)
 from gateway.http.sse import EventStream
 from gateway.http.tags import take_tags
 from gateway.records import Call, Model, Operation
@@ -33,7 +40,7 @@ def call(operation: Operation) -> Endpoint:
         if made.streams:
             return EventStream(pipeline, made)
         answer = await unless_gone(request.receive, pipeline.complete(made))
-        return json_response(answer.body, headers=answer.headers)
+        return whole_response(answer)
 
     return endpoint
 
@@ -48,7 +55,7 @@ async def list_models(request: Request) -> Response:
 async def get_model(request: Request) -> Response:
     """One entry of that list."""
     name = request.path_params["name"]
-    entry = _listed(request).get(name)
+    entry = next((entry for entry in _listed(request).values() if entry["id"] == name), None)
     if entry is None:
         raise NotFound(f"The model '{name}' does not exist", param="model", code="model_not_found")
     return json_response(entry)
@@ -56,11 +63,14 @@ async def get_model(request: Request) -> Response:
 
 def _listed(request: Request) -> dict[str, dict[str, Any]]:
     key = caller(request)
-    models = services(request).registry.models
+    catalogue = services(request).registry.catalogue
     if key.is_admin:
-        return {name: _entry(name, model) | model_view(model) for name, model in models.items()}
-    found = callable_models(models, key)
-    return {name: _entry(name, model) for name, model in found.items()}
+        return {
+            model.id: _entry(model.name, model) | model_view(model)
+            for model in catalogue.deployments.values()
+        }
+    found = callable_models(catalogue, key)
+    return {name: _entry(name, group.deployments[0]) for name, group in found.items()}
 
 
 def _entry(name: str, model: Model) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from gateway.auth import authenticate, credential, require_admin
 from gateway.budgets import Budgets
 from gateway.errors import BodyTooLarge, InvalidField, InvalidRequest, NotAuthenticated, TooSlow
 from gateway.ledger import Ledger
-from gateway.pipeline import Pipeline
-from gateway.records import Actor, Key
+from gateway.pipeline import Answer, Pipeline
+from gateway.records import Actor, Content, Key
 from gateway.registry import Registry
 from gateway.settings import Settings
 from gateway.store import Store
@@ -122,6 +122,14 @@ def json_response(
     body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     return Response(encode(body), status, headers, "application/json")
+
+
+def whole_response(answer: Answer) -> Response:
+    """A model's answer."""
+    body = answer.body
+    if isinstance(body, Content):
+        return Response(body.data, 200, answer.headers, body.media_type)
+    return json_response(body, headers=answer.headers)
 
 
 def encode(body: Mapping[str, Any]) -> bytes:

@@ -28,7 +28,16 @@ _TOKENS = (
 )
 # As many as fit into one query of SQLite with ease.
 _MOST_IDS = 500
-_SUMS = ("requests", "errors", "estimated", "unpriced", *_TOKENS, "cost", "latency_ms")
+_SUMS = (
+    "requests",
+    "errors",
+    "estimated",
+    "unpriced",
+    "cache_hits",
+    *_TOKENS,
+    "cost",
+    "latency_ms",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +227,7 @@ def _sums(rows: Iterable[LedgerRow]) -> list[dict[str, Any]]:
         into["errors"] += row.outcome not in ("complete", "cancelled")
         into["estimated"] += row.estimated
         into["unpriced"] += row.cost is None
+        into["cache_hits"] += row.cache_hit
         for name in _TOKENS:
             into[name] += getattr(row, name)
         into["cost"] += row.cost or 0

@@ -27,13 +27,17 @@ class Models:
         self._vault = vault
 
     async def all(self) -> list[Model]:
-        """Every model, by name.
+        """Every model, by name; those of one name in the order they came.
 
         Raises:
             VaultError: The secret key is not the one that sealed them.
         """
         async with self._database.read() as connection:
-            rows = (await connection.execute(select(models).order_by(models.c.name))).all()
+            rows = (
+                await connection.execute(
+                    select(models).order_by(models.c.name, models.c.created_at, models.c.id)
+                )
+            ).all()
         return [self._model(row) for row in rows]
 
     async def get(self, name: str) -> Model:

@@ -43,7 +43,8 @@ models = Table(
     Column("info", JSON, nullable=False),
     Column("created_at", Integer, nullable=False),
     Column("updated_at", Integer, nullable=False),
-    Index("models_name", "name", unique=True),
+    # Several are deployments of one name.
+    Index("models_name", "name"),
 )
 
 teams = Table(
@@ -144,6 +145,9 @@ ledger = Table(
     Column("stream", Boolean, nullable=False),
     Column("end_user", String),
     Column("tags", JSON, nullable=False),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("fallbacks", Integer, nullable=False, server_default="0"),
+    Column("cache_hit", Boolean, nullable=False, server_default=false()),
     # The process that wrote the row.
     Column("node", String, nullable=False),
     Index("ledger_id", "id", unique=True),
@@ -169,6 +173,7 @@ daily = Table(
     Column("errors", Integer, nullable=False),
     Column("estimated", Integer, nullable=False),
     Column("unpriced", Integer, nullable=False),
+    Column("cache_hits", Integer, nullable=False, server_default="0"),
     Column("prompt_tokens", BigInteger, nullable=False),
     Column("completion_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),

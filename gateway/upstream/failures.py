@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from gateway.errors import UpstreamError
+from gateway.errors import Fault, UpstreamError
 from gateway.redaction import KEY_CHARACTERS, without_keys
 
 _HIDDEN = "[hidden]"
@@ -28,6 +28,21 @@ _TYPES = {
     422: "invalid_request_error",
     429: "throttling_error",
 }
+
+
+_FAULTS = {
+    401: Fault.AUTHENTICATION,
+    402: Fault.AUTHENTICATION,
+    403: Fault.AUTHENTICATION,
+    404: Fault.NOT_FOUND,
+    408: Fault.TIMEOUT,
+    429: Fault.RATE_LIMIT,
+}
+# litellm's classes, and the codes of OpenAI and Azure.
+_TOO_LONG = frozenset({"ContextWindowExceededError", "context_length_exceeded"})
+_AGAINST_POLICY = frozenset(
+    {"ContentPolicyViolationError", "content_filter", "content_policy_violation"}
+)
 
 
 def upstream_error(error: Exception, secrets: Mapping[str, Any]) -> UpstreamError:
@@ -61,7 +76,17 @@ def upstream_error(error: Exception, secrets: Mapping[str, Any]) -> UpstreamErro
         param=shown(said.get("param")),
         code=shown(said.get("code")),
         headers=headers,
+        fault=_fault(chain, said, status),
     )
+
+
+def _fault(chain: list[BaseException], said: Mapping[str, Any], status: int) -> Fault:
+    names = {type(link).__name__ for link in chain} | {str(said.get("code"))}
+    if names & _TOO_LONG:
+        return Fault.CONTEXT_WINDOW
+    if names & _AGAINST_POLICY:
+        return Fault.CONTENT_POLICY
+    return _FAULTS.get(status, Fault.BAD_REQUEST if status < 500 else Fault.SERVER)
 
 
 def redact(text: str, secrets: Mapping[str, Any]) -> str:

@@ -29,9 +29,14 @@ _NEVER_REPORT = frozenset({"petals", "replicate", "sagemaker"})
 
 
 class Witness:
-    """Sees a provider's answer as it was, where that must be known to believe litellm."""
+    """Sees a provider's answer as it was, where that must be known to believe litellm.
 
-    def __init__(self, provider: str, operation: Operation) -> None:
+    Attributes:
+        tier: The service tier that was asked for.
+    """
+
+    def __init__(self, provider: str, operation: Operation, tier: object = None) -> None:
+        self.tier = tier
         self._expected = _COUNTED.get((provider, operation))
         self._never = provider in _NEVER_REPORT
         self._answer: object = None
@@ -57,15 +62,15 @@ class Witness:
         return isinstance(answer, Mapping) and answer.get(self._expected) is not None
 
 
-def of_answer(answer: Any, asked_tier: object, witness: Witness) -> Usage | None:
+def of_answer(answer: Any, witness: Witness) -> Usage | None:
     """The reported usage of a whole answer of litellm's."""
     raw = _dump(getattr(answer, "usage", None))
     if not is_report(raw) or not witness.believes:
         return None
-    return read_usage(raw, service_tier(_served_tier(answer, raw), asked_tier))
+    return read_usage(raw, service_tier(_served_tier(answer, raw), witness.tier))
 
 
-def of_stream(piece: Any, stream: Any, asked_tier: object) -> Usage | None:
+def of_stream(piece: Any, stream: Any, witness: Witness) -> Usage | None:
     """The reported usage of a stream of litellm's, whose last piece has the sum of its reports.
 
     Without any it has litellm's own count; the stream's chunks are as the provider sent them.
@@ -78,7 +83,7 @@ def of_stream(piece: Any, stream: Any, asked_tier: object) -> Usage | None:
     # litellm's total is its own sum, in which there are no thoughts that only a total has.
     if all(raw[name] == last[name] for name in ("prompt_tokens", "completion_tokens")):
         raw["total_tokens"] = last["total_tokens"]
-    return read_usage(raw, service_tier(_served_tier(piece, last), asked_tier))
+    return read_usage(raw, service_tier(_served_tier(piece, last), witness.tier))
 
 
 def innermost(stream: Any) -> Any:

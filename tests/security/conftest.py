@@ -73,6 +73,7 @@ async def fortress(
     app = create_app(settings)
     async with serving(app) as url, http_client() as http:
         gateway = Gateway(url, ADMIN_KEY, _provider, app, http)
+        await gateway.try_once()
         await app.state.services.lane.wait()
         model = await gateway.add_model()
         store: Store = app.state.services.store

@@ -87,6 +87,7 @@ async def _running(
     app = create_app(Settings(database_url=f"sqlite:///{path}", admin_key=ADMIN_KEY))
     async with serving(app) as url, httpx.AsyncClient(timeout=30) as http:
         gateway = Gateway(url, ADMIN_KEY, _provider, app, http)
+        await gateway.try_once()
         for name in PROVIDERS:
             await gateway.add_model(f"fake-{name}", **registration(name, _provider.url))
         yield gateway

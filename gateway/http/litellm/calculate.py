@@ -75,9 +75,12 @@ def _usage(response: Mapping[str, Any]) -> Usage:
 
 def _prices(request: Request, key: Key, name: str) -> Prices | None:
     """Of the model that the key calls so, or that its provider does, or of litellm's table."""
-    models = callable_models(services(request).registry.models, key)
-    named = (model for model in models.values() if model.upstream_model == name)
-    return prices_of(models.get(name) or next(named, None) or _unregistered(name))
+    groups = callable_models(services(request).registry.catalogue, key)
+    if name in groups:
+        return prices_of(groups[name].deployments[0])
+    models = (model for group in groups.values() for model in group.deployments)
+    named = next((model for model in models if model.upstream_model == name), None)
+    return prices_of(named or _unregistered(name))
 
 
 def _unregistered(name: str) -> Model:

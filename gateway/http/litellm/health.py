@@ -117,7 +117,7 @@ async def _state(request: Request) -> tuple[Json, int]:
 
 def _targets(request: Request) -> list[Model]:
     """The models to try; a name may also be the provider's. Raises NotFound."""
-    models = list(services(request).registry.models.values())
+    models = list(services(request).registry.catalogue.deployments.values())
     model_id, name = (request.query_params.get(field) for field in ("model_id", "model"))
     if model_id is not None:
         found = [model for model in models if model.id == model_id]

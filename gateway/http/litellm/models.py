@@ -146,14 +146,14 @@ async def list_info(request: Request) -> Response:
     models = _callable(request, key)
     wanted = request.query_params.get("litellm_model_id")
     if wanted is not None:
-        models = {name: model for name, model in models.items() if model.id == wanted}
+        models = [(name, model) for name, model in models if model.id == wanted]
         if not models:
             raise BadRequest(
                 f"Model id = {wanted} not found on litellm proxy",
                 param="id",
                 type="invalid_request_error",
             )
-    data = [_entry(request, name, model, key) for name, model in models.items()]
+    data = [_entry(request, name, model, key) for name, model in models]
     return json_response({"data": data})
 
 
@@ -170,7 +170,7 @@ async def page_info(request: Request) -> Response:
         raise BadRequest(f"Invalid sortOrder: {order}. Must be 'asc' or 'desc'", param="sortOrder")
     found = [
         (0 if sort_by == "model_name" else getattr(model, sort_by), name, model)
-        for name, model in _callable(request, key).items()
+        for name, model in _callable(request, key)
         if query.get("model") in (None, name)
         and query.get("modelId") in (None, model.id)
         and query.get("search", "").strip().lower() in name.lower()
@@ -193,9 +193,7 @@ async def list_groups(request: Request) -> Response:
     key = caller(request)
     wanted = request.query_params.get("model_group")
     models = _callable(request, key)
-    groups = [
-        _group(request, name, model) for name, model in models.items() if wanted in (None, name)
-    ]
+    groups = [_group(request, name, model) for name, model in models if wanted in (None, name)]
     return json_response({"data": groups})
 
 
@@ -260,10 +258,11 @@ def _row(model: Model, created_by: str | None, updated_by: str) -> Json:
     }
 
 
-def _callable(request: Request, key: Key) -> dict[str, Model]:
-    """The models by the names under which the key may call them."""
-    models = services(request).registry.models
-    return dict(models) if key.is_admin else callable_models(models, key)
+def _callable(request: Request, key: Key) -> list[tuple[str, Model]]:
+    """The deployments, each with a name under which the key may call it."""
+    catalogue = services(request).registry.catalogue
+    groups = catalogue.groups if key.is_admin else callable_models(catalogue, key)
+    return [(name, model) for name, group in groups.items() for model in group.deployments]
 
 
 def _entry(request: Request, name: str, model: Model, key: Key) -> Json:
@@ -273,7 +272,7 @@ def _entry(request: Request, name: str, model: Model, key: Key) -> Json:
         }
     else:
         params = {"model": f"{model.provider}/{model.upstream_model}"}
-    info = _info(model, services(request).registry.prices.get(model.id))
+    info = _info(model, services(request).registry.prices(model))
     return {"model_name": name, "litellm_params": params, "model_info": info}
 
 
@@ -323,7 +322,7 @@ def _told(model: Model) -> Json:
 
 
 def _group(request: Request, name: str, model: Model) -> Json:
-    info = _info(model, services(request).registry.prices.get(model.id))
+    info = _info(model, services(request).registry.prices(model))
     named = ("max_input_tokens", "max_output_tokens", "input_cost_per_token",
              "output_cost_per_token", "input_cost_per_pixel", "mode", "tpm", "rpm")  # fmt: skip
     return {

@@ -1,0 +1,57 @@
+"""How each operation is asked of litellm, and what becomes of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.records import Call, Content, Operation, Usage
+from gateway.upstream import completions, embeddings
+from gateway.upstream.reports import Witness
+
+Json = dict[str, Any]
+Arguments = dict[str, Any]
+Whole = tuple[Json | Content, Usage | None]
+Piece = tuple[Json, Usage | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One operation's way through litellm.
+
+    A usage is what the provider reported, or None where it did not: litellm's own counts are none.
+    """
+
+    function: str
+    """litellm's asynchronous function."""
+    whole: Callable[[Any, Call, Witness], Whole]
+    """Makes the answer, as the caller gets it, of what the function returned."""
+    stream: Callable[[Any, Call, Witness], AsyncGenerator[Piece]] | None = None
+    """Makes the events of a stream, as the caller gets them, of what the function returned.
+
+    It closes that when it is closed. Usage comes beside the last event.
+    """
+    arguments: Callable[[Arguments, Call], Arguments] = lambda made, _call: made
+    """Puts what is particular to the operation into the arguments of the function."""
+    tells: Callable[[Json], bool] = lambda _event: True
+    """Whether an event of a stream says anything: until one does, the call may go elsewhere."""
+
+
+FORMATS: Mapping[Operation, Format] = {
+    Operation.CHAT: Format(
+        "acompletion",
+        completions.chat,
+        completions.stream,
+        completions.arguments,
+        completions.tells,
+    ),
+    Operation.COMPLETION: Format(
+        "atext_completion",
+        completions.text,
+        completions.stream,
+        completions.arguments,
+        completions.tells,
+    ),
+    Operation.EMBEDDING: Format("aembedding", embeddings.whole),
+}
