@@ -17,7 +17,7 @@ from gateway.tokens import (
     most_prompt_tokens,
 )
 
-CHAT, COMPLETION, EMBEDDING = Operation
+CHAT, COMPLETION, EMBEDDING = Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING
 DATA_URI = "data:application/pdf;base64," + "A" * 1_000_000
 
 

@@ -89,6 +89,7 @@ async def test_rows_add_up_by_day_and_by_what_they_have_in_common(store: Store) 
             "errors": 1,
             "estimated": 2,
             "unpriced": 1,
+            "cache_hits": 0,
             "prompt_tokens": 30,
             "completion_tokens": 15,
             "cached_tokens": 4,
@@ -372,6 +373,7 @@ async def test_the_sums_are_those_of_the_rows(store: Store, batches: list[list[L
         into["errors"] += row.outcome in ("failed", "refused", "cut")
         into["estimated"] += row.estimated
         into["unpriced"] += row.cost is None
+        into["cache_hits"] += row.cache_hit
         into["cost"] += row.cost or 0
         for name in ("prompt_tokens", "completion_tokens", "cached_tokens", "latency_ms"):
             into[name] += getattr(row, name)
