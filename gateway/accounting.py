@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway import metering
 from gateway.budgets import Budgets, Reservation
 from gateway.catalogue import Group
 from gateway.errors import GatewayError, UpstreamError
 from gateway.ledger import Ledger
 from gateway.limits import Admission, Limiter
+from gateway.metering import METERED
 from gateway.pricing import Prices
-from gateway.records import Call, Content, LedgerRow, Model, Outcome, Team, Usage
+from gateway.records import Call, Content, LedgerRow, Model, Operation, Outcome, Team, Usage
 from gateway.said import said
 from gateway.store.ledger import Transcript
 from gateway.tokens import (
@@ -36,6 +38,8 @@ _NOTE_SECONDS = 1.0
 _MOST_TOKENS = 2**53
 _LONGEST_TEXT = 256
 _NOTHING = Usage()
+# What uses no tokens and costs nothing.
+_FREE = (Operation.COUNT_TOKENS,)
 # nginx's number for a client that closed its connection first.
 _GONE = 499
 
@@ -141,6 +145,7 @@ class Bill:
         served: The deployment that it is at, or was at last.
         retries: How often it was tried again.
         fallbacks: How many models failed it.
+        cache_hit: Whether the answer is one that was given before.
     """
 
     def __init__(
@@ -155,6 +160,7 @@ class Bill:
         self.served = served
         self.retries = 0
         self.fallbacks = 0
+        self.cache_hit = False
         self._accounting = accounting
         self._clock = _Clock()
         self._first_token_ms: int | None = None
@@ -179,6 +185,13 @@ class Bill:
         self._accounting.extend(self, servings)
         self.fallbacks += 1
 
+    def hit(self, served: Served) -> None:
+        """The answer is one that this deployment gave before: it uses and costs nothing."""
+        self.served = served
+        self.cache_hit = True
+        # What is booked if the process dies meanwhile.
+        self._accounting.note(self.row(_NOTHING, "interrupted", _GONE, "interrupted"))
+
     def most(self, servings: Sequence[Served]) -> LedgerRow:
         """The most that the call can come to at any of these deployments: what is set aside, and
         booked if the process dies."""
@@ -194,9 +207,14 @@ class Bill:
             tier=str(self.call.body.get("service_tier") or ""),
             estimated=True,
         )
+        if self.call.operation in _FREE:
+            usage = _NOTHING
+        elif self.call.operation in METERED:
+            usage = metering.most(self.call, model.params, prices)
         cost = None
         if prices:
-            cost = prices.worst(usage.prompt_tokens, usage.completion_tokens, usage.tier)
+            prompt, completion = usage.prompt_tokens, usage.completion_tokens
+            cost = prices.worst(prompt, completion, usage.tier, usage.units)
         return self.row(usage, "interrupted", _GONE, "interrupted", cost, served)
 
     def chunk(self, body: Mapping[str, Any]) -> None:
@@ -216,16 +234,17 @@ class Bill:
     async def complete(
         self, usage: Usage | None, body: Mapping[str, Any] | Content | None = None
     ) -> int | None:
-        """The provider has answered, with `body` unless it was a stream.
+        """The provider has answered, or the cache, with `body` unless it was a stream.
 
         Returns the cost in nano-dollars, if a price is known.
         """
-        if isinstance(body, Mapping):
-            if self.recorder:
-                self.recorder.answer(body)
-            if usage is None:
-                texts = said(self.call.operation, body)
-                self._completion_tokens = sum(map(likely_tokens, texts))
+        if body is not None and self.recorder:
+            self.recorder.answer(body)
+        if self.call.operation in METERED:
+            usage = self._metered(usage, body)
+        elif usage is None and isinstance(body, Mapping):
+            texts = said(self.call.operation, body)
+            self._completion_tokens = sum(map(likely_tokens, texts))
         return await self._settle(usage or self._estimate(), "complete", 200)
 
     async def cut(self, error: Exception) -> None:
@@ -277,11 +296,21 @@ class Bill:
         return row.cost
 
     def _estimate(self) -> Usage:
+        if self.cache_hit or self.call.operation in _FREE:
+            return _NOTHING
+        if self.call.operation in METERED:
+            return self._metered(None, None)
         return Usage(
             prompt_tokens=likely_prompt_tokens(self.call),
             completion_tokens=self._completion_tokens,
             estimated=True,
         )
+
+    def _metered(self, usage: Usage | None, body: Mapping[str, Any] | Content | None) -> Usage:
+        served = self.served
+        if self.cache_hit or served is None:
+            return _NOTHING
+        return metering.used(self.call, served.model.params, served.prices, usage, body)
 
     def row(
         self,
@@ -294,11 +323,10 @@ class Bill:
     ) -> LedgerRow:
         """The row of the call as it stands; `cost` where it does not follow from the usage."""
         call, served = self.call, served or self.served
-        if not usage.total_tokens:
+        if not usage.total_tokens and usage.units is None:
             cost = 0
         elif cost is None and served and served.prices:
             cost = served.prices.cost(usage)
-        user = call.body.get("user")
         return LedgerRow(
             id=self.id,
             request_id=call.request_id,
@@ -323,10 +351,11 @@ class Bill:
             error=_short(error) if error else None,
             outcome=outcome,
             stream=call.streams,
-            end_user=_short(str(user)) if user else None,
+            end_user=_short(call.end_user) if call.end_user else None,
             tags=tuple(dict.fromkeys((*call.key.tags, *call.tags))),
             retries=self.retries,
             fallbacks=self.fallbacks,
+            cache_hit=self.cache_hit,
         )
 
 

@@ -22,7 +22,9 @@
 
 Others are raised below HTTP and defined where that happens. They stop a start or a command:
 SettingsError (`settings`), VaultError and WeakKey (`vault`), DatabaseUnusable (`store.database`),
-ConfigUnreadable and ConfigRefused (`config.values`). BadRequest (`http.litellm.errors`) is 400 on
+ConfigUnreadable and ConfigRefused (`config.values`). NoRedis (`cache.redis`) turns the cache off.
+Unsupported (`specs.routing`) is InvalidField for what LiteLLM has and the gateway has not.
+BadRequest (`http.litellm.errors`) is 400 on
 LiteLLM's management routes.
 
 An error knows how it is rendered (status, body, headers), so that every place that answers
@@ -67,6 +69,36 @@ class GatewayError(Exception):
                 "code": _encodable(self.code or str(self.status)),
             }
         }
+
+    def anthropic_body(self, request_id: str) -> dict[str, Any]:
+        """Anthropic's shape: `{"type": "error", "error": {"type", "message"}, "request_id"}`."""
+        return {
+            "type": "error",
+            "error": {
+                "type": _anthropic_type(self.status),
+                "message": _encodable(self.message),
+            },
+            "request_id": request_id,
+        }
+
+
+# https://platform.claude.com/docs/en/api/errors
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def _anthropic_type(status: int) -> str:
+    return _ANTHROPIC_TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
 
 
 def _encodable(text: str) -> str:

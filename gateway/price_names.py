@@ -8,7 +8,14 @@ from fractions import Fraction
 from typing import Any
 
 from gateway.fields import WrongField
-from gateway.litellm_names import PRICE_NAME, TIERS, TOKEN_PRICES, is_price, is_unsupported_price
+from gateway.litellm_names import (
+    PRICE_NAME,
+    TIERS,
+    TOKEN_PRICES,
+    UNIT_PRICES,
+    is_price,
+    is_unsupported_price,
+)
 
 INPUT = "input_cost_per_token"
 OUTPUT = "output_cost_per_token"
@@ -46,8 +53,8 @@ Steps = dict[str, list[tuple[int, list[Fraction]]]]
 """By service tier, for ever longer prompts: longer than what, and the prices in KINDS' order."""
 
 
-def check_prices(named: Mapping[str, Any], where: str) -> None:
-    """Refuse prices that are none. Other names are passed over.
+def check_prices(named: Mapping[str, Any], where: str, mode: object = None) -> None:
+    """Refuse prices that are none, or none of a model of this `mode`. Other names are passed over.
 
     Raises:
         WrongField: `where.name` is not a price, or one that the gateway cannot reckon with.
@@ -58,6 +65,13 @@ def check_prices(named: Mapping[str, Any], where: str) -> None:
             continue
         if is_unsupported_price(name):
             raise WrongField(path, "is a price that this gateway cannot reckon with yet")
+        modes = UNIT_PRICES.get(name)
+        if modes and mode not in modes:
+            raise WrongField(
+                path,
+                "is a price that this gateway can reckon with only for models whose "
+                f"model_info.mode is {' or '.join(sorted(modes))}",
+            )
         if name == TIERED:
             _check_tiers(value, path)
         elif name == SEARCH:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,6 +21,16 @@ from gateway.providers import split_model
 from gateway.records import Model
 
 Entry = Mapping[str, Any]
+
+
+class Variant(NamedTuple):
+    """What of a picture has a price of its own."""
+
+    quality: str
+    """`hd`, `low`, …, or empty for any."""
+    size: str
+    """`1024x1024`."""
+
 
 # The table has these providers' models under another provider's name too.
 _ALSO = {
@@ -45,6 +55,10 @@ _FINE_TUNED = re.compile(r"(:[^:]*){3}$")
 _VERTEX_VERSION = re.compile(r"-\d+$")
 _BEDROCK_ROUTE = re.compile(r"^(?:(?:bedrock|chat_completions|converse|invoke|openai|mantle)/)+")
 _BEDROCK_REGION = re.compile(r"^(?:(?:global|us-gov|us|eu|apac|jp|au)\.|[a-z]{2}(?:-[a-z]+)+-\d/)")
+_VARIANT = re.compile(
+    r"(?:(?P<quality>[a-z]+)/)?(?P<width>\d+)-x-(?P<height>\d+)/"
+    r"(?:(?P<steps>\w+-steps)/)?(?P<name>.+)"
+)
 _BEDROCK_SUFFIX = re.compile(r"(?<=:\d):\d+k$|\[\w+\]$")
 
 
@@ -54,17 +68,38 @@ def listed(model: Model) -> tuple[str, Entry] | None:
     `model_info.base_model`, or else `litellm_params.base_model`, says what a model is whose own
     name does not: a deployment of Azure, a server of one's own.
     """
-    base = model.info.get("base_model") or model.params.get("base_model")
-    if not isinstance(base, str):
-        found = _first(_names(model.provider, model.upstream_model, _region(model)), model.provider)
-        if found is None and model.provider in _FREE:
-            return model.upstream_model, {"input_cost_per_token": 0, "output_cost_per_token": 0}
-        return found
-    provider, name = split_model(base)
-    if provider:
-        return _first(_names(provider, name, None), provider)
-    names = list(_names(model.provider, base, _region(model)))
-    return _first(names, model.provider) or _first(names, None)
+    for names, provider in _named(model):
+        found = _first(names, provider)
+        if found:
+            return found
+    if model.provider in _FREE and not _base(model):
+        return model.upstream_model, {"input_cost_per_token": 0, "output_cost_per_token": 0}
+    return None
+
+
+def variants(model: Model) -> Mapping[Variant, Entry]:
+    """The table's entries for a model's pictures by quality and size, which most have not."""
+    for names, provider in _named(model):
+        for name in names:
+            plain = name.removeprefix(f"{provider}/").lower()
+            found = {
+                variant: entry
+                for variant, entry in _variants().get(plain, ())
+                if provider is None or _is_of(entry, provider)
+            }
+            if found:
+                return found
+    return {}
+
+
+def mode_of(model: Model) -> object:
+    """`chat`, `embedding`, …: what the operator says, or else the table; None if neither."""
+    given = model.info.get("mode")
+    if given is not None:
+        return given
+    found = listed(model)
+    entry = found[1] if found else next(iter(variants(model).values()), {})
+    return entry.get("mode")
 
 
 @cache
@@ -86,7 +121,42 @@ def table() -> Mapping[str, Entry]:
     return {name.lower(): entry for name, entry in entries.items() if name != "sample_spec"}
 
 
-def _first(names: Iterator[str] | list[str], provider: str | None) -> tuple[str, Entry] | None:
+@cache
+def _variants() -> Mapping[str, list[tuple[Variant, Entry]]]:
+    """By the model's name in lower case, without its provider."""
+    found: dict[str, list[tuple[Variant, Entry]]] = {}
+    for key, entry in table().items():
+        prefix = f"{entry.get('litellm_provider')}/"
+        match = _VARIANT.fullmatch(key.removeprefix(prefix))
+        if match:
+            quality = match["quality"] or match["steps"] or ""
+            variant = Variant(quality, f"{match['width']}x{match['height']}")
+            found.setdefault(match["name"].removeprefix(prefix), []).append((variant, entry))
+    return found
+
+
+def _base(model: Model) -> str | None:
+    base = model.info.get("base_model") or model.params.get("base_model")
+    return base if isinstance(base, str) else None
+
+
+def _named(model: Model) -> Iterator[tuple[list[str], str | None]]:
+    """The names that a model may have, with the provider whose they are, None for any."""
+    base = _base(model)
+    if base is None:
+        region = _region(model)
+        yield list(_names(model.provider, model.upstream_model, region)), model.provider
+        return
+    provider, name = split_model(base)
+    if provider:
+        yield list(_names(provider, name, None)), provider
+        return
+    names = list(_names(model.provider, base, _region(model)))
+    yield names, model.provider
+    yield names, None
+
+
+def _first(names: list[str], provider: str | None) -> tuple[str, Entry] | None:
     entries = table()
     for name in names:
         entry = entries.get(name.lower())

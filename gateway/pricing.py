@@ -15,21 +15,24 @@ The rules are the providers' published ones, which litellm mostly has in
   makes of the plain price: the discounts of batches and long prompts' surcharges stack.
 - Cached, audio, image and reasoning tokens without a price of their own, or with one that is the
   same as that of all input or output, follow that.
+- Pictures, sound and rerankings are charged by tokens where they are counted in tokens and these
+  have a price, and else by piece, second, character or search (`gateway.unit_prices`); never both.
 
-What a `Usage` does not carry is not charged: images and seconds by piece, cached audio apart from
-other cached tokens, citations (Perplexity), off-peak hours (DeepSeek: charged at the peak's price).
+What a `Usage` does not carry is not charged: cached audio and images apart from other cached
+tokens, citations (Perplexity), off-peak hours (DeepSeek: charged at the peak's price).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from gateway.litellm_names import UNIT_PRICES
 from gateway.money import NANO
 from gateway.price_names import (
     CACHED,
@@ -45,8 +48,9 @@ from gateway.price_names import (
     steps,
     tiered_steps,
 )
-from gateway.price_table import Entry, listed
-from gateway.records import Model, Usage
+from gateway.price_table import Entry, Variant, listed, variants
+from gateway.records import Model, Units, Usage
+from gateway.unit_prices import UnitPrices, unit_prices
 
 _REQUEST = "input_cost_per_request"
 # Of a web search, where the table has none: https://docs.x.ai/developers/pricing and
@@ -55,6 +59,9 @@ _SEARCHES = {"anthropic": Fraction("0.01"), "xai": Fraction("0.005")}
 # These search before every answer and do not report it.
 _ALWAYS_SEARCHES = re.compile(r"gpt-.*-search-(preview|api)")
 _FIREWORKS_CACHED = Fraction("0.5")
+# The table has prices of units for other models too, where they are for something else: what a
+# picture that is shown to a chat costs, or a second of waiting for its answer.
+_BY_UNIT = frozenset().union(*UNIT_PRICES.values())
 
 
 class _Step(NamedTuple):
@@ -95,9 +102,17 @@ class Prices:
     _search: int = field(repr=False)
     _search_once: bool = field(repr=False)
     """Whether a request's searches cost the same however many they are."""
+    _per_unit: UnitPrices | None = field(repr=False)
+    _no_tokens: bool = field(repr=False)
+    """Whether no price of a token is known, not even that it is 0."""
 
-    def cost(self, usage: Usage) -> int:
-        """Nano-dollars of a call. Parts that exceed their total are cut to it."""
+    def cost(self, usage: Usage) -> int | None:
+        """Nano-dollars of a call, None where nothing of it has a known price.
+
+        Parts that exceed their total are cut to it.
+        """
+        if usage.units is not None or self._no_tokens:
+            return self._by_unit(usage)
         left = usage.prompt_tokens
         step = _step(self._steps.get(usage.tier) or self._steps[""], left)
         written = min(usage.cache_write_tokens, left)
@@ -130,21 +145,61 @@ class Prices:
             + self._request
         )
 
-    def worst(self, prompt_tokens: int, completion_tokens: int, tier: str = "") -> int:
-        """Nano-dollars that no call of so many tokens, or fewer, can exceed; for a reservation.
+    def _by_unit(self, usage: Usage) -> int | None:
+        if not self._no_tokens and (not self._measures(usage.units) or self._by_token(usage)):
+            return self.cost(replace(usage, units=None))
+        dollars = self._per_unit.cost(usage.units) if self._per_unit and usage.units else None
+        return None if dollars is None else self._in_nano(dollars)
+
+    def charges(self, usage: Usage) -> bool:
+        """Whether something that was counted has a price."""
+        return self._by_token(usage) or self._measures(usage.units)
+
+    def sure(self, units: Units) -> bool:
+        """Whether the price of units does not depend on what is not known of them."""
+        return self._per_unit is not None and self._per_unit.sure(units)
+
+    def _by_token(self, usage: Usage) -> bool:
+        if not usage.total_tokens:
+            return False
+        steps = self._steps[""]
+        return any(step.dearest_prompt or step.dearest_completion for step in steps)
+
+    def _measures(self, units: Units | None) -> bool:
+        return (
+            units is not None
+            and self._per_unit is not None
+            and (self._per_unit.cost(units) is not None)
+        )
+
+    def worst(
+        self,
+        prompt_tokens: int,
+        completion_tokens: int,
+        tier: str = "",
+        units: Units | None = None,
+    ) -> int:
+        """Nano-dollars that no call of so much, or less, can exceed; for a reservation.
 
         Every token counts as the dearest kind: written to the cache, audio, reasoning. A service
         tier is reckoned with where it is named, and the standard one always, since a provider may
-        fall back to it. Searches come on top.
+        fall back to it. Searches come on top. Of tokens and units the dearer are taken.
         """
         dearest = [
             _step(self._steps[name], prompt_tokens) for name in {"", tier} if name in self._steps
         ]
-        return self._rounded(
+        by_token = self._rounded(
             prompt_tokens * max(step.dearest_prompt for step in dearest)
             + completion_tokens * max(step.dearest_completion for step in dearest)
             + self._request
         )
+        dollars = self._per_unit.cost(units) if self._per_unit and units else None
+        return by_token if dollars is None else max(by_token, self._in_nano(dollars))
+
+    def _in_nano(self, dollars: Fraction) -> int:
+        nano = dollars * NANO + Fraction(self._request, self._unit)
+        # Half up, where round() would take the even one.
+        return int(nano + Fraction(1, 2))
 
     def _rounded(self, units: int) -> int:
         return (2 * units + self._unit) // (2 * self._unit)
@@ -163,10 +218,9 @@ def prices_of(model: Model) -> Prices | None:
     given = prices_among(model.info) | prices_among(model.params)
     own = by_kind(given)
     replaced = {kind for kind, above, tier in own if not (above or tier)}
-    named = prices_among(entry)
-    if replaced & {INPUT, OUTPUT}:
-        named.pop(TIERED, None)
-    named = {key: value for key, value in named.items() if kind_of(key) not in replaced}
+    # Who charges by piece does not by token, and the other way around.
+    measured = bool(replaced & {INPUT, OUTPUT} or given.keys() & UNIT_PRICES)
+    named = _left_of(entry, replaced, measured)
     uplift = _uplift(model, entry)
     own = {key: price * uplift for key, price in by_kind(named).items()} | own
     named |= given
@@ -174,8 +228,16 @@ def prices_of(model: Model) -> Prices | None:
         own.setdefault((CACHED, 0, ""), own[INPUT, 0, ""] * _FIREWORKS_CACHED)
     tiers = named.get(TIERED)
     request = price_of(named.get(_REQUEST)) or Fraction(0)
+    per_unit = unit_prices(named, {} if measured else _variants(model, entry))
     # A completion for nothing says nothing of a prompt that is charged by other measures.
-    if not (any(own.values()) or (INPUT, 0, "") in own or given or tiers or request):
+    no_tokens = not (
+        any(own.values())
+        or (INPUT, 0, "") in own
+        or given.keys() - UNIT_PRICES.keys()
+        or tiers
+        or request
+    )
+    if no_tokens and per_unit is None:
         return None
     search = _search_price(named.get(SEARCH), provider)
     if _ALWAYS_SEARCHES.search(name):
@@ -189,7 +251,34 @@ def prices_of(model: Model) -> Prices | None:
         max_input_tokens=_limit(model.info, entry, "max_input_tokens"),
         max_output_tokens=_limit(model.info, entry, "max_output_tokens"),
         _search_once=_searches_once(name, provider, entry),
+        _per_unit=per_unit,
+        _no_tokens=no_tokens,
     )
+
+
+def _left_of(entry: Entry, replaced: Set[str | None], measured: bool) -> dict[str, Any]:
+    """The table's prices that hold beside given ones, which replace these kinds of tokens.
+
+    `measured`: whether what is given says what is charged, tokens or pieces.
+    """
+    by_piece = measured and not replaced & {INPUT, OUTPUT}
+    left = {}
+    for name, value in prices_among(entry).items():
+        if name in UNIT_PRICES:
+            holds = not measured and entry.get("mode") in _BY_UNIT
+        elif name == TIERED:
+            holds = not measured
+        else:
+            kind = kind_of(name)
+            holds = kind is None or not (by_piece or kind in replaced)
+        if holds:
+            left[name] = value
+    return left
+
+
+def _variants(model: Model, entry: Entry) -> Mapping[Variant, Entry]:
+    """Of a model of pictures, or one that may be one."""
+    return variants(model) if entry.get("mode") in (None, *_BY_UNIT) else {}
 
 
 def _in_units(steps: Steps, request: Fraction, search: Fraction, **fields: Any) -> Prices:

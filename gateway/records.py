@@ -155,8 +155,7 @@ class CallSettings:
     num_retries: int = 2
     """How often a call is tried again before it falls back to other models, or fails."""
     retry_policy: Mapping[str, int] = field(default_factory=dict)
-    """`num_retries` by what went wrong: `TimeoutErrorRetries`, `RateLimitErrorRetries`,
-    `InternalServerErrorRetries`, `AuthenticationErrorRetries`."""
+    """`num_retries` by what went wrong, see `gateway.litellm_names`."""
     retry_after: float = 0.0
     """Seconds to wait at least before a deployment is tried again."""
     allowed_fails: int | None = None
@@ -176,6 +175,10 @@ class CallSettings:
     """To how many other models one call may turn."""
     model_group_alias: Mapping[str, str] = field(default_factory=dict)
     """Further names for models."""
+    cache: bool = False
+    """Answer a request that was answered before from the cache, unless its model says otherwise."""
+    cache_params: Mapping[str, Any] = field(default_factory=dict)
+    """How the cache works, see `gateway.specs.cache`."""
     maximum_spend_logs_retention_period: str = "90d"
     """How long the ledger's rows are kept, see `gateway.periods`, or `forever`."""
     store_prompts_in_spend_logs: bool = False
@@ -187,6 +190,24 @@ class CallSettings:
     )
     """What is taken out of it before: names of rules in `gateway.redaction`, and patterns of the
     operator's own as `{"pattern": …, "replacement": …}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What of a call providers bill by other measures than tokens."""
+
+    characters: int = 0
+    """Of a text that was spoken."""
+    milliseconds: int = 0
+    """Of sound, that was transcribed or made."""
+    images: int = 0
+    """That were made."""
+    size: str = ""
+    """Of each of them, such as `1024x1024`; empty where that is not known."""
+    quality: str = ""
+    """Likewise: `hd`, `low`, …"""
+    queries: int = 0
+    """Searches that a reranking is billed as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +230,8 @@ class Usage:
     image_completion_tokens: int = 0
     searches: int = 0
     """Web searches that the provider made and bills by piece."""
+    units: Units | None = None
+    """What else was used, of images, sound and rerankings."""
     tier: str = ""
     """The provider's service tier that was used, where it has a price of its own: `flex`,
     `priority`, `batches`."""
@@ -255,6 +278,24 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheControl:
+    """What a request says of the cache. What it does not mention is as the operator has it."""
+
+    use: bool | None = None
+    """Whether it may be answered from the cache, and its answer stored there."""
+    no_cache: bool = False
+    """Call the model, whatever the cache holds."""
+    no_store: bool = False
+    """Do not store the answer."""
+    ttl: float | None = None
+    """Seconds for which the answer is stored."""
+    max_age: float | None = None
+    """Seconds that a stored answer may be old."""
+    namespace: str | None = None
+    """What parts its answers from others of the same key."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request to a model, authenticated and validated."""
 
@@ -271,6 +312,7 @@ class Call:
     """The one deployment that can serve it, and no other model; else any of the name's."""
     once: bool = False
     """Whether it is to be tried once only, to see what comes of that."""
+    cache: CacheControl = CacheControl()
 
     @property
     def model_name(self) -> str:
@@ -287,8 +329,19 @@ class Call:
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream shall end with a chunk of usage."""
+        """Whether a stream shall have its usage, which OpenAI's completions have on request."""
+        if self.operation not in (Operation.CHAT, Operation.COMPLETION):
+            return True
         return bool((self.body.get("stream_options") or {}).get("include_usage"))
+
+    @property
+    def end_user(self) -> str | None:
+        """Whoever the caller makes the call for."""
+        metadata = self.body.get("metadata")
+        user = self.body.get("user")
+        if self.operation is Operation.MESSAGES and isinstance(metadata, Mapping):
+            user = metadata.get("user_id")
+        return str(user) if user else None
 
 
 @dataclass(frozen=True, slots=True)

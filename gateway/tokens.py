@@ -13,7 +13,18 @@ from typing import Any
 from gateway.records import Call, Operation
 
 # What goes to the model besides messages, prompts and inputs, of the parameters of all routes.
-_READ = ("tools", "functions", "response_format", "suffix")
+_READ = (
+    "functions",
+    "instructions",
+    "mcp_servers",
+    "output_config",
+    "output_format",
+    "response_format",
+    "suffix",
+    "system",
+    "text",
+    "tools",
+)
 _BYTES_A_TOKEN = 4
 # Roles, separators and what a provider wraps a tool's description in.
 _FRAME = 16
@@ -23,16 +34,21 @@ _ITEM = 4
 # https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing
 _TOOLS = 600
 # Content parts whose tokens do not follow from their bytes.
-_PICTURES = frozenset({"image", "image_url"})
-_PAGES = frozenset({"document", "file", "input_audio", "video", "video_url"})
+_PICTURES = frozenset({"computer_screenshot", "image", "image_url", "input_image"})
+_PAGES = frozenset({"document", "file", "input_audio", "input_file", "video", "video_url"})
 _ATTACHED = _PICTURES | _PAGES
-# Where a part has what is attached: under its kind, or under Anthropic's name.
-_UNDER = _ATTACHED | {"source"}
+# Where a part has what is attached: under its kind, or under names of Anthropic and OpenAI.
+_UNDER = _ATTACHED | {"source", "file_data"}
 _MOST_OF_PICTURE = 4000
 _MOST_OF_PAGES = 100_000
 _LIKELY_OF_ATTACHED = 1000
+_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
+# litellm raises what OpenAI would refuse for too low.
+_LEAST_OF_RESPONSE = 16
 # Where neither the caller, the model nor the price table has a limit.
 _LONGEST_ANSWER = 16_384
+# Whose answers no model writes.
+_WITHOUT_TEXT = (Operation.EMBEDDING, Operation.MODERATION)
 
 
 @dataclass(slots=True)
@@ -59,7 +75,10 @@ def most_prompt_tokens(call: Call, model_limit: int | None) -> int:
     """
     size = _size(call.body)
     attached = _MOST_OF_PICTURE * size.pictures + _MOST_OF_PAGES * size.pages + size.page_bytes
-    if model_limit:
+    # What was said before, or what a template says, is not told.
+    if "previous_response_id" in call.body or isinstance(call.body.get("prompt"), Mapping):
+        attached = model_limit or attached + _MOST_OF_PAGES
+    elif model_limit:
         attached = min(attached, model_limit)
     told = _TOOLS if "tools" in call.body or "functions" in call.body else 0
     return size.text + _FRAME * size.objects + _ITEM * size.items + size.tokens + attached + told
@@ -74,11 +93,13 @@ def likely_prompt_tokens(call: Call) -> int:
 
 def most_completion_tokens(call: Call, defaults: Mapping[str, Any], model_limit: int | None) -> int:
     """A bound; `defaults` are the model's own parameters, `model_limit` what it can write."""
-    if call.operation is Operation.EMBEDDING:
+    if call.operation in _WITHOUT_TEXT:
         return 0
     params = {**defaults, **call.body}
-    # Which of the two a provider goes by, where it is given both, is not known.
-    asked = max(_count(params.get("max_completion_tokens")), _count(params.get("max_tokens")))
+    # Which of them a provider goes by, where it is given several, is not known.
+    asked = max(_count(params.get(name)) for name in _LIMITS)
+    if asked and call.operation is Operation.RESPONSES:
+        asked = max(asked, _LEAST_OF_RESPONSE)
     known = [limit for limit in (asked, model_limit) if limit]
     answers = max(1, _count(params.get("n")), _count(params.get("best_of")))
     prompt = call.body.get("prompt")
@@ -88,6 +109,11 @@ def most_completion_tokens(call: Call, defaults: Mapping[str, Any], model_limit:
     # What is wrong in a prediction is charged as if the model had written it.
     _add(size, params.get("prediction"))
     return (min(known) if known else _LONGEST_ANSWER) * answers + size.text
+
+
+def most_tokens(text: str) -> int:
+    """A bound for a text: no tokenizer makes more than a token of a byte."""
+    return _bytes(text)
 
 
 def likely_tokens(text: str) -> int:
@@ -104,7 +130,8 @@ def _size(body: Mapping[str, Any]) -> _Size:
         if isinstance(given, list):
             lists = [given, *(item for item in given if isinstance(item, list))]
             size.tokens += sum(isinstance(item, int) for each in lists for item in each)
-            _add(size, [item for item in given if isinstance(item, str)])
+            told = [item for item in given if isinstance(item, str | Mapping)]
+            _add(size, told, attachments=True)
         else:
             _add(size, given)
     return size

@@ -6,6 +6,7 @@ for each kilobyte, of which it looks at no more than `MOST_CHARACTERS` a side.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from gateway.records import CallSettings
+from gateway.records import CallSettings, Content, Upload
 from gateway.redaction import Redactor
 from gateway.store.ledger import Transcript
 
@@ -36,6 +37,8 @@ _INTEGERS = range(-(2**63), 2**64)
 _LONG_NUMBER = 10**12
 # Fields of a chunk that are whole where they stand; other text is a piece.
 _WHOLE = frozenset({"id", "object", "model", "role", "type", "name", "finish_reason"})
+# Fields of Anthropic's deltas, by what they go into.
+_INTO = {"partial_json": "input", "citation": "citations"}
 # Names of fields and the like, which stand in many places.
 _SHORT = 64
 # What an item of a list costs besides its text.
@@ -68,7 +71,7 @@ class Recorder:
         self._chunks: Accumulator | None = None
 
     def chunk(self, body: Json) -> None:
-        """Take a chunk of a stream, in OpenAI's format."""
+        """Take a chunk of a stream, or an event, in the format of its route."""
         if self._chunks is None:
             self._chunks = Accumulator()
         try:
@@ -76,9 +79,9 @@ class Recorder:
         except Exception:
             log.exception("A chunk is missing from what is stored of an answer")
 
-    def answer(self, body: Json) -> None:
+    def answer(self, body: Json | Content) -> None:
         """Take a whole answer."""
-        self._answer = body
+        self._answer = {"content": body} if isinstance(body, Content) else body
 
     def result(self, call_id: str, started_ms: int, request: Json) -> Transcript | None:
         """What is to be stored; None where that failed, which is logged."""
@@ -131,7 +134,16 @@ class _Shown:
             return self._object(value, depth)
         if isinstance(value, list | tuple):
             return self._list(value, depth)
+        if isinstance(value, Upload):
+            return self._text(f"[{value.name}, {value.media_type}, {len(value.data)} bytes]")
+        if isinstance(value, Content):
+            return self._content(value)
         return self._text(str(value))
+
+    def _content(self, value: Content) -> str:
+        if value.media_type.startswith("text/"):
+            return self._text(value.data.decode(errors="replace"))
+        return self._text(f"[{value.media_type}, {len(value.data)} bytes]")
 
     def _object(self, value: Json, depth: int) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -215,22 +227,36 @@ class Accumulator:
 
     def __init__(self) -> None:
         self._fields = _Fields()
+        self._response: Json | None = None
         # So much that what is shown of it is cut, too.
         self._room = MOST_CHARACTERS + _TAIL
 
     def add(self, chunk: Json) -> None:
-        if self._room > 0:
-            self._merge(self._fields, chunk)
+        if isinstance(response := chunk.get("response"), Mapping):
+            # Each is the whole of OpenAI's response as it stands.
+            self._response = response
+        elif self._room > 0:
+            self._merge(self._fields, _part(chunk))
 
     def answer(self) -> Json:
         """The answer as it would have been without streaming."""
         answer: dict[str, Any] = _whole(self._fields)
+        if self._response is not None:
+            for item in answer.get("output", ()):
+                item.pop("index", None)
+            # The last has all; one before has nothing of what was said.
+            return self._response if self._response.get("output") else {**self._response, **answer}
         kind = answer.get("object")
         if isinstance(kind, str):
             answer["object"] = kind.removesuffix(".chunk")
         for choice in answer.get("choices", ()):
             if isinstance(choice, dict) and "delta" in choice:
                 choice["message"] = choice.pop("delta")
+        blocks = answer.get("content")
+        for block in blocks if isinstance(blocks, list) else ():
+            if isinstance(block, dict):
+                block.pop("index", None)
+                _parse_input(block)
         return answer
 
     def _merge(self, into: _Fields, part: Json) -> None:
@@ -263,6 +289,43 @@ class Accumulator:
             items[index] = _Fields()
         if isinstance(into := items[index], _Fields):
             self._merge(into, item)
+
+
+def _part(chunk: Json) -> Json:
+    """What an event adds to the message or response; a chunk of OpenAI's chats is such a part."""
+    index, delta = chunk.get("index"), chunk.get("delta")
+    match chunk.get("type"):
+        case "response.output_item.added":
+            item = {name: chunk["item"].get(name) for name in ("id", "type", "name", "call_id")}
+            return {"output": [{**item, "index": chunk.get("output_index")}]}
+        case str(kind) if kind.startswith("response."):
+            text = delta if isinstance(delta, str) and kind.endswith(".delta") else None
+            return {"output": [{"text": text, "index": chunk.get("output_index")}]} if text else {}
+        case "message_start":
+            return {**chunk["message"]}
+        case "content_block_start":
+            return {"content": [{**chunk["content_block"], "index": index}]}
+        case "content_block_delta" if isinstance(delta, Mapping):
+            added = {_INTO.get(name, name): value for name, value in delta.items()}
+            if "citations" in added:
+                added["citations"] = [added["citations"]]
+            # That of the delta; the block has its own.
+            added.pop("type", None)
+            return {"content": [{**added, "index": index}]}
+        case "message_delta" if isinstance(delta, Mapping):
+            return {**delta, "usage": chunk.get("usage")}
+        case "content_block_stop" | "message_stop" | "ping":
+            return {}
+        case _:
+            return chunk
+
+
+def _parse_input(block: dict[str, Any]) -> None:
+    """The arguments of a tool, where they came in pieces of text and are whole."""
+    given = block.get("input")
+    if isinstance(given, str):
+        with contextlib.suppress(orjson.JSONDecodeError):
+            block["input"] = orjson.loads(given)
 
 
 class _Pieces(list[str]):

@@ -8,7 +8,9 @@ import os
 import re
 import secrets
 import tempfile
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from gateway.errors import GatewayError, Misconfigured
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 KEY_PREFIX = "sk-"
 REFERENCE_PREFIX = "os.environ/"
@@ -59,6 +62,7 @@ class Vault:
                 f"{source} is not a key: it takes 32 random bytes in URL-safe base64, "
                 f"as made by: {HOW_TO_MAKE_A_SECRET_KEY}"
             ) from error
+        self._keys = tuple(keys)
 
     @classmethod
     def open(cls, secret_key: str | None, key_file: Path) -> Vault:
@@ -89,6 +93,37 @@ class Vault:
                 "The provider keys in the database were sealed with another secret key. "
                 "Set GATEWAY_SECRET_KEY to it, or put the key file back beside the database."
             ) from None
+
+    def token(self, text: str) -> str:
+        """Seal a text for someone who is to bring it back and not to read it, in letters that a URL
+        takes. The same text has the same token, as long as the first key stays (AES-SIV)."""
+        sealed = self._ciphers[0].encrypt(text.encode(), None)
+        return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def read_token(self, token: str) -> str | None:
+        """Open what `token` made, with any key that is listed; None where it is something else."""
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            sealed = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        except ValueError:
+            return None
+        for cipher in self._ciphers:
+            with contextlib.suppress(InvalidTag):
+                return cipher.decrypt(sealed, None).decode()
+        return None
+
+    @cached_property
+    def _ciphers(self) -> list[AESSIV]:
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        def derived(key: str) -> bytes:
+            hkdf = HKDF(SHA256(), length=64, salt=None, info=b"gateway tokens")
+            return hkdf.derive(urlsafe_b64decode(key))
+
+        return [AESSIV(derived(key)) for key in self._keys]
 
 
 def _read_or_make(key_file: Path) -> str:

@@ -37,7 +37,8 @@ class Bench:
         return self.gateway.provider
 
     def request(self) -> tuple[str, Json, dict[str, str]]:
-        body = {"model": self.model, "user": "someone", **calls.REQUESTS[self.operation]}
+        body = {"model": self.model, **calls.user(self.operation)}
+        body |= calls.REQUESTS[self.operation]
         body |= {"stream": True} if self.stream else {}
         headers = {"authorization": f"Bearer {self.key}", **HEADERS}
         return f"{self.gateway.url}/v1{self.operation}", body | self.body, headers
@@ -96,7 +97,7 @@ async def complete(bench: Bench) -> None:
         bench.provider.does(answer(calls.whole(bench.operation)))
     response = await bench.call()
     assert response.status_code == 200
-    assert response.text.endswith("data: [DONE]\n\n") == bench.stream
+    assert calls.ended(bench.operation, response.text) == bench.stream
 
 
 async def complete_and_told(bench: Bench) -> None:
@@ -155,7 +156,7 @@ async def no_chunk(bench: Bench) -> None:
 async def broken_connection(bench: Bench) -> None:
     async def half() -> AsyncIterator[bytes]:
         for piece in calls.pieces(bench.operation, "one", "two"):
-            yield f"data: {json.dumps(piece)}\n\n".encode()
+            yield calls.frame(piece)
         # Or the pieces would be lost with the connection.
         await asyncio.sleep(0.05)
         raise ConnectionAbortedError("on purpose")
@@ -169,14 +170,15 @@ async def no_finish(bench: Bench) -> None:
 
 
 async def error_event(bench: Bench) -> None:
-    event = 'data: {"error": {"message": "full", "type": "overloaded", "code": 529}}\n\n'
+    event = calls.failure(bench.operation)
     bench.provider.streams([*calls.pieces(bench.operation, "one", "two"), event])
     await _is_cut(bench)
 
 
 async def no_chunk_in_time(bench: Bench) -> None:
     bench.model = f"hasty{bench.operation}"
-    bench.provider.streams(calls.pieces(bench.operation, "one", "two"), hang_after=2)
+    pieces = calls.pieces(bench.operation, "one", "two")
+    bench.provider.streams(pieces, hang_after=len(pieces))
     await _is_cut(bench)
     await _left(bench)
 
@@ -186,7 +188,7 @@ async def _is_cut(bench: Bench, response: Callable[[], Response] | None = None) 
         bench.provider.does(response)
     got = await bench.call()
     assert got.status_code == 200
-    assert "[DONE]" not in got.text
+    assert not calls.ended(bench.operation, got.text)
     assert '"error"' in got.text.splitlines()[-2]
 
 
@@ -200,7 +202,8 @@ async def client_gone_at_once(bench: Bench) -> None:
 
 
 async def client_gone_amid(bench: Bench) -> None:
-    bench.provider.streams(calls.pieces(bench.operation, "one", "two"), hang_after=2)
+    pieces = calls.pieces(bench.operation, "one", "two")
+    bench.provider.streams(pieces, hang_after=len(pieces))
     url, body, headers = bench.request()
     async with bench.gateway.http.stream("POST", url, json=body, headers=headers) as response:
         async for line in response.aiter_lines():
@@ -236,7 +239,7 @@ async def _stall(bench: Bench) -> tuple[socket.socket, list[None]]:
             while True:
                 # litellm ends a stream that says the same again and again.
                 [piece] = calls.pieces(bench.operation, f"{len(sent):100000}")
-                yield f"data: {json.dumps(piece)}\n\n".encode()
+                yield calls.frame(piece)
                 sent.append(None)
                 await asyncio.sleep(0)
         finally:

@@ -91,6 +91,8 @@ class Received:
     path: str
     headers: dict[str, str]
     body: Json
+    """Empty where it was no JSON."""
+    raw: bytes = b""
 
 
 @dataclass
@@ -108,7 +110,7 @@ class FakeProvider:
 
     def app(self) -> Starlette:
         return Starlette(
-            routes=[Route("/{path:path}", self._endpoint, methods=["GET", "POST"])],
+            routes=[Route("/{path:path}", self._endpoint, methods=["GET", "POST", "DELETE"])],
         )
 
     async def _endpoint(self, request: Request) -> Response:
@@ -117,7 +119,8 @@ class FakeProvider:
             Received(
                 "/" + request.path_params["path"],
                 dict(request.headers),
-                orjson.loads(raw) if raw else {},
+                orjson.loads(raw) if raw.startswith(b"{") else {},
+                raw,
             )
         )
         if self.behaviour is None:

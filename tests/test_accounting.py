@@ -13,14 +13,24 @@ from gateway.app import CALL_PREFIXES, create_app
 from gateway.http import sse
 from gateway.records import LedgerRow, Operation
 from gateway.settings import Settings
-from tests import calls, ends
+from gateway.upstream.formats import FORMATS
+from tests import calls, ends, media
 from tests.conftest import ADMIN_KEY
 from tests.ends import NOTHING, Bench, End, held
 from tests.servers import FakeProvider, Gateway, Json, answer, http_client, serving
 
-CHAT, COMPLETION, EMBEDDING = Operation
+CHAT, COMPLETION, EMBEDDING = Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING
+RESPONSES = Operation.RESPONSES
+MESSAGES, COUNT_TOKENS = Operation.MESSAGES, Operation.COUNT_TOKENS
 # Nano-dollars of a token of the prompt, and of the completion.
-PRICES = {CHAT: (2500, 10_000), COMPLETION: (2000, 4000), EMBEDDING: (20, 0)}
+PRICES = {
+    CHAT: (2500, 10_000),
+    COMPLETION: (2000, 4000),
+    EMBEDDING: (20, 0),
+    RESPONSES: (2500, 10_000),
+    MESSAGES: (3000, 15_000),
+    COUNT_TOKENS: (3000, 15_000),
+}
 MODELS: dict[Operation, Json] = {
     CHAT: {"model": "gpt-4o"},
     COMPLETION: {
@@ -29,7 +39,12 @@ MODELS: dict[Operation, Json] = {
         "output_cost_per_token": 4e-6,
     },
     EMBEDDING: {"model": "text-embedding-3-small"},
+    RESPONSES: {"model": "gpt-4o"},
+    MESSAGES: {"model": "claude-sonnet-4-5"},
+    COUNT_TOKENS: {"model": "claude-sonnet-4-5"},
 }
+# Where that is not OpenAI.
+PROVIDERS = {MESSAGES: "anthropic", COUNT_TOKENS: "anthropic"}
 NOT_SET = "GATEWAY_TEST_IS_NOT_SET"
 
 
@@ -85,9 +100,66 @@ STREAMED = [
     Ending(ends.client_stalled, CANCELLED, 200, CANCELLED, "likely", -1),
     Ending(ends.client_stalled_and_gone, CANCELLED, 200, CANCELLED, "likely", -1),
 ]
+# Of the others a few: what is particular to a format, and what leaves by which the ways differ.
+SOME: dict[Operation, tuple[list[Ending], list[Ending]]] = {
+    RESPONSES: (
+        [
+            Ending(ends.complete, "complete", 200, None, "reported", 6),
+            # A token for each four bytes of the answer.
+            Ending(ends.complete_without_a_report, "complete", 200, None, "likely", 8),
+            Ending(ends.too_many_requests, "failed", 429, "tokens"),
+            Ending(ends.client_gone_at_once, CANCELLED, 499, CANCELLED, "likely"),
+        ],
+        [
+            Ending(ends.complete, "complete", 200, None, "reported", 6),
+            Ending(ends.no_chunk, "failed", 502, "api_error"),
+            Ending(ends.broken_connection, "cut", 200, "api_error", "likely", 2),
+            Ending(ends.no_finish, "cut", 200, "api_error", "likely", 2),
+            Ending(ends.error_event, "cut", 200, "overloaded", "likely", 2),
+            Ending(ends.no_chunk_in_time, "cut", 200, "timeout_error", "likely", 2, model="hasty"),
+            Ending(ends.client_gone_amid, CANCELLED, 200, CANCELLED, "likely", 2),
+        ],
+    ),
+    MESSAGES: (
+        [
+            Ending(ends.complete, "complete", 200, None, "reported", 6),
+            Ending(ends.too_many_requests, "failed", 429, "tokens"),
+            Ending(ends.client_gone_at_once, CANCELLED, 499, CANCELLED, "likely"),
+            Ending(
+                ends.unknown_model, REFUSED, 400, "invalid_request_error", model="?", served=False
+            ),
+        ],
+        [
+            Ending(ends.complete, "complete", 200, None, "reported", 6),
+            Ending(ends.no_chunk, "failed", 502, "api_error"),
+            Ending(ends.broken_connection, "cut", 200, "api_error", "likely", 2),
+            Ending(ends.no_finish, "cut", 200, "api_error", "likely", 2),
+            Ending(ends.error_event, "cut", 200, "overloaded", "likely", 2),
+            Ending(ends.client_gone_amid, CANCELLED, 200, CANCELLED, "likely", 2),
+        ],
+    ),
+    COUNT_TOKENS: (
+        [
+            Ending(ends.complete, "complete", 200),
+            Ending(ends.client_gone_at_once, CANCELLED, 499, CANCELLED),
+        ],
+        [],
+    ),
+}
+ALL = (CHAT, COMPLETION, EMBEDDING)
 CASES = [
-    *((ending, operation, False) for operation in Operation for ending in (*ALWAYS, *PLAIN)),
-    *((ending, operation, True) for operation in calls.STREAMED for ending in (*ALWAYS, *STREAMED)),
+    *((ending, operation, False) for operation in ALL for ending in (*ALWAYS, *PLAIN)),
+    *(
+        (ending, operation, True)
+        for operation in (CHAT, COMPLETION)
+        for ending in (*ALWAYS, *STREAMED)
+    ),
+    *(
+        (ending, operation, stream)
+        for operation, plain_and_streamed in SOME.items()
+        for stream, endings in zip((False, True), plain_and_streamed, strict=True)
+        for ending in endings
+    ),
     (Ending(ends.fault_within, "failed", 500, "TypeError"), EMBEDDING, False),
 ]
 
@@ -104,14 +176,16 @@ async def running(
         made = Gateway(url, ADMIN_KEY, _provider, app, http)
         await made.try_once()
         for operation, params in MODELS.items():
+            at: Json = {}
+            if operation in PROVIDERS:
+                at = {"provider": PROVIDERS[operation], "base_url": _provider.url}
             hasty = params | {"timeout": 0.2}
             unset = {"api_key": f"os.environ/{NOT_SET}"}
-            await made.add_model(operation, litellm_params=params)
-            await made.add_model(f"hasty{operation}", litellm_params=hasty)
-            await made.add_model(f"unset{operation}", litellm_params=params, **unset)
-            await made.add_model(
-                f"closed{operation}", litellm_params=params, base_url="http://127.0.0.1:9"
-            )
+            await made.add_model(operation, litellm_params=params, **at)
+            await made.add_model(f"hasty{operation}", litellm_params=hasty, **at)
+            await made.add_model(f"unset{operation}", litellm_params=params, **at, **unset)
+            closed = at | {"base_url": "http://127.0.0.1:9"}
+            await made.add_model(f"closed{operation}", litellm_params=params, **closed)
         yield made
 
 
@@ -169,7 +243,8 @@ async def test_every_end_makes_one_exact_row(
 def columns(bench: Bench, ending: Ending, row: LedgerRow) -> Json:
     """What the row must be; what no test can know is taken from it."""
     name = {"?": UNKNOWN[:256], "-": "denied"}.get(ending.model, ending.model + bench.operation)
-    served = bench.gateway.app.state.services.registry.models[name] if ending.served else None
+    found = bench.gateway.app.state.services.registry.catalogue.find(name)
+    served = found.deployments[0] if ending.served else None
     likely = calls.LIKELY_PROMPT[bench.operation]
     prompt = {"reported": 11, "likely": likely, "none": 0}[ending.tokens]
     completion = 0 if bench.operation is EMBEDDING else ending.said
@@ -188,7 +263,7 @@ def columns(bench: Bench, ending: Ending, row: LedgerRow) -> Json:
         "model": name,
         "served_model": served.name if served else None,
         "deployment_id": served.id if served else None,
-        "provider": "openai" if served else None,
+        "provider": PROVIDERS.get(bench.operation, "openai") if served else None,
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "cached_tokens": 0,
@@ -202,23 +277,27 @@ def columns(bench: Bench, ending: Ending, row: LedgerRow) -> Json:
         "error": ending.error,
         "outcome": ending.outcome,
         "stream": bench.stream,
-        "end_user": "someone",
+        "end_user": "someone" if calls.user(bench.operation) else None,
         "tags": ("ours", "night", "mine"),
+        "retries": 0,
+        "fallbacks": 0,
+        "cache_hit": False,
     }
 
 
 async def test_every_operation_has_its_rows(running: Gateway) -> None:
     """An operation that is added must be added here, and with it comes its route."""
-    assert set(calls.REQUESTS) == set(Operation)
-    assert {operation for _, operation, _ in CASES} == set(Operation)
+    # Those of tests/test_accounting_media.py besides.
+    assert {*calls.REQUESTS, *media.REQUESTS} == set(FORMATS)
+    assert {operation for _, operation, _ in CASES} == set(calls.REQUESTS)
     issued = await running.issue_key()
-    for operation in Operation:
+    for operation in calls.REQUESTS:
         body = {"model": operation.value, **calls.REQUESTS[operation]}
         running.provider.does(answer(calls.whole(operation)))
         for prefix in CALL_PREFIXES:
             called = await running.request("POST", prefix + operation, issued["key"], body)
             assert called.status_code == 200, called.text
-    rows = await running.rows(issued["id"], len(Operation) * len(CALL_PREFIXES))
+    rows = await running.rows(issued["id"], len(calls.REQUESTS) * len(CALL_PREFIXES))
     assert Counter(row.operation for row in rows) == {
-        operation.value: len(CALL_PREFIXES) for operation in Operation
+        operation.value: len(CALL_PREFIXES) for operation in calls.REQUESTS
     }

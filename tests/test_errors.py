@@ -8,15 +8,19 @@ import pkgutil
 from collections.abc import Callable, Iterator
 
 import orjson
+import pytest
 
 import gateway
 from gateway import errors
 from gateway.errors import GatewayError, UnknownModel, UpstreamError
+from gateway.specs.routing import Unsupported
 
 MADE: dict[str, Callable[[], GatewayError]] = {
     "UnknownModel": lambda: UnknownModel("/chat/completions", "gpt"),
     "NotAuthenticated": lambda: errors.NotAuthenticated("no", type="expired_key", param="key"),
     "AdminRequired": lambda: errors.AdminRequired(),
+    "Unsupported": lambda: Unsupported("fallbacks", (), "is not supported"),
+    "NoDeployment": lambda: errors.NoDeployment("gpt", 5, cooling=True),
     "UpstreamError": lambda: UpstreamError("no", status=418, type="teapot", code="short"),
 }
 
@@ -51,6 +55,37 @@ def _check_rendering(error: type[GatewayError]) -> None:
     assert 400 <= made.status <= 599
     assert all(isinstance(value, str) for value in made.headers.values())
     assert orjson.loads(orjson.dumps(body)) == body
+    told = made.anthropic_body("request")
+    assert told["error"].keys() == {"type", "message"}
+    assert told["error"]["message"] == str(made)
+    assert told["request_id"] == "request"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, "invalid_request_error"),
+        (401, "authentication_error"),
+        (403, "permission_error"),
+        (404, "not_found_error"),
+        (405, "invalid_request_error"),
+        (408, "timeout_error"),
+        (413, "request_too_large"),
+        (422, "invalid_request_error"),
+        (429, "rate_limit_error"),
+        (500, "api_error"),
+        (502, "api_error"),
+        (503, "overloaded_error"),
+        (529, "overloaded_error"),
+    ],
+)
+def test_anthropics_types_go_by_the_status(status: int, kind: str) -> None:
+    made = UpstreamError("half \ud83d", status=status, type="whatever", param="model")
+    assert made.anthropic_body("request") == {
+        "type": "error",
+        "error": {"type": kind, "message": "half \\ud83d"},
+        "request_id": "request",
+    }
 
 
 def test_the_docstring_names_every_error_and_draws_those_of_the_module() -> None:
@@ -126,6 +161,7 @@ def test_types_and_statuses_of_the_tree_are_litellms() -> None:
         "InvalidField": (422, "invalid_request_error"),
         "BudgetExceeded": (422, "budget_exceeded"),
         "RateLimited": (429, "throttling_error"),
+        "NoDeployment": (429, "throttling_error"),
         "HeadTooLarge": (431, "invalid_request_error"),
         "UpstreamError": (500, "internal_server_error"),
         "Misconfigured": (500, "internal_server_error"),

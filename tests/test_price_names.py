@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.fields import WrongField
-from gateway.litellm_names import OTHER_PRICES, TOKEN_PRICES, is_price
+from gateway.litellm_names import OTHER_PRICES, TOKEN_PRICES, UNIT_PRICES, is_price
 from gateway.price_names import check_prices
 from gateway.price_table import table
 from tests.published_usage import GPT_4O, Json
@@ -17,6 +17,18 @@ from tests.published_usage import GPT_4O, Json
 @pytest.mark.parametrize("value", [0, 1, 0.5, "3e-7", "0", None])
 def test_prices_that_can_be(name: str, value: Any) -> None:
     check_prices({name: value}, "litellm_params")
+
+
+@pytest.mark.parametrize(("name", "modes"), UNIT_PRICES.items())
+def test_prices_of_other_things_than_tokens(name: str, modes: frozenset[str]) -> None:
+    """A second is one of sound in some models, and one of waiting in others."""
+    for mode in modes:
+        check_prices({name: 0.1}, "model_info", mode)
+        with pytest.raises(WrongField):
+            check_prices({name: -1}, "model_info", mode)
+    with pytest.raises(WrongField) as refused:
+        check_prices({name: 0.1}, "model_info", "chat")
+    assert all(mode in str(refused.value) for mode in modes)
 
 
 NO_PRICES: list[Any] = [-1, "x", "", [], {}, True, "nan", "inf", 1e7, "1/3", "1e-50", "1e999999"]
@@ -60,9 +72,13 @@ def test_prices_that_cannot_be(named: Json, field: str | None) -> None:
 def test_prices_of_the_table_can_be_given() -> None:
     """All that LiteLLM shows of a model, nulls too, can be put into its `model_info`."""
     for entry in table().values():
-        if entry.get("mode") == "search":
+        mode = entry.get("mode")
+        if mode == "search":
             continue
-        check_prices({name: entry[name] for name in entry if is_price(name)}, "model_info")
+        named = {name: entry[name] for name in entry if is_price(name)}
+        # Some have a price of another operation than their own.
+        others = {name for name in UNIT_PRICES.keys() & named if mode not in UNIT_PRICES[name]}
+        check_prices(named | dict.fromkeys(others), "model_info", mode)
 
 
 def test_names_that_are_no_tokens_price_are_not() -> None:

@@ -35,6 +35,12 @@ def prices(provider: str = "openai", name: str = "nobody-has-this", **params: An
     return found
 
 
+def cost_of(found: Prices, usage: Usage) -> int:
+    cost = found.cost(usage)
+    assert cost is not None
+    return cost
+
+
 EACH_ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
 
@@ -47,7 +53,7 @@ def test_cost_by_the_table(row: Row) -> None:
     found = prices(row.provider, row.model)
     assert {name: found.by_name[name] for name in row.prices} == row.prices
     assert found.source == "table"
-    assert found.cost(row.usage) == row.cost
+    assert cost_of(found, row.usage) == row.cost
 
 
 @EACH_ROW
@@ -55,7 +61,7 @@ def test_cost_by_given_prices(row: Row) -> None:
     """All prices that count are in the row."""
     found = prices(row.provider, f"own/{row.model}", **row.prices)
     assert found.source == "override"
-    assert found.cost(row.usage) == row.cost
+    assert cost_of(found, row.usage) == row.cost
 
 
 @EACH_ROW
@@ -63,7 +69,7 @@ def test_a_reservation_covers_the_cost(row: Row) -> None:
     found = prices(row.provider, row.model)
     usage = replace(row.usage, searches=0)
     reserved = found.worst(usage.prompt_tokens, usage.completion_tokens, usage.tier)
-    assert reserved >= found.cost(usage)
+    assert reserved >= cost_of(found, usage)
 
 
 # Given prices
@@ -81,23 +87,23 @@ def test_given_prices_go_before_the_table() -> None:
     assert found
     assert found.source == "override"
     # 1,000,000 x 1,000 of litellm_params + 1,000,000 x 3,000 of model_info
-    assert found.cost(MILLION) == 4 * 10**9
+    assert cost_of(found, MILLION) == 4 * 10**9
     # The table's price of what is cached stays: 1,000,000 x 1,250
-    assert found.cost(Usage(prompt_tokens=10**6, cached_tokens=10**6)) == 1_250_000_000
+    assert cost_of(found, Usage(prompt_tokens=10**6, cached_tokens=10**6)) == 1_250_000_000
 
 
 def test_a_given_price_is_not_the_tables_for_long_prompts_and_tiers() -> None:
     found = prices("gemini", "gemini-2.5-pro", input_cost_per_token=1e-06)
     for tier in ("", "priority", "flex"):
-        assert found.cost(Usage(prompt_tokens=300_000, tier=tier)) == 300_000_000
+        assert cost_of(found, Usage(prompt_tokens=300_000, tier=tier)) == 300_000_000
     assert "input_cost_per_token_priority" not in found.by_name
     # Completions go on by the table: 10 x 15,000
-    assert found.cost(Usage(prompt_tokens=300_000, completion_tokens=10)) == 300_150_000
+    assert cost_of(found, Usage(prompt_tokens=300_000, completion_tokens=10)) == 300_150_000
 
 
 def test_a_given_price_replaces_tiered_ones() -> None:
     found = prices("dashscope", "qwen3-max", input_cost_per_token=1e-06)
-    assert found.cost(Usage(prompt_tokens=200_000)) == 200_000_000
+    assert cost_of(found, Usage(prompt_tokens=200_000)) == 200_000_000
     assert "tiered_pricing" not in found.by_name
 
 
@@ -107,15 +113,15 @@ def test_given_tiers() -> None:
         {"range": [0, 1000], "input_cost_per_token": "1e-6", "output_cost_per_token": 1e-05},
     ]
     found = prices("openai", "gpt-4o", tiered_pricing=tiers)
-    assert found.cost(Usage(prompt_tokens=1000, completion_tokens=1)) == 1_010_000
+    assert cost_of(found, Usage(prompt_tokens=1000, completion_tokens=1)) == 1_010_000
     # Longer than the last range; the completion at the model's own price.
-    assert found.cost(Usage(prompt_tokens=3000, completion_tokens=1)) == 6_010_000
+    assert cost_of(found, Usage(prompt_tokens=3000, completion_tokens=1)) == 6_010_000
 
 
 @pytest.mark.parametrize("written", [3e-07, "3e-7", "0.0000003"])
 def test_prices_are_what_is_written(written: Any) -> None:
     found = prices(input_cost_per_token=written)
-    assert found.cost(Usage(prompt_tokens=10**9)) == 300 * 10**9
+    assert cost_of(found, Usage(prompt_tokens=10**9)) == 300 * 10**9
     assert found.by_name == {"input_cost_per_token": 3e-07}
 
 
@@ -125,14 +131,14 @@ def test_a_null_price_is_none() -> None:
 
 def test_a_price_of_the_request() -> None:
     found = prices(input_cost_per_request=0.001)
-    assert found.cost(Usage()) == 1_000_000
+    assert cost_of(found, Usage()) == 1_000_000
     assert found.worst(100, 100) == 1_000_000
 
 
 @pytest.mark.parametrize(("tier", "cost"), [("", 10), ("flex", 5), ("priority", 10), ("quux", 10)])
 def test_a_tier_without_a_price_costs_the_standard_one(tier: str, cost: int) -> None:
     found = prices(input_cost_per_token=1e-08, input_cost_per_token_flex=5e-09)
-    assert found.cost(Usage(prompt_tokens=1, tier=tier)) == cost
+    assert cost_of(found, Usage(prompt_tokens=1, tier=tier)) == cost
 
 
 def test_a_tier_asks_for_reasoning_what_it_asks_for_output() -> None:
@@ -143,7 +149,7 @@ def test_a_tier_asks_for_reasoning_what_it_asks_for_output() -> None:
     )
     usage = Usage(completion_tokens=10, reasoning_tokens=6)
     # 4 x 8 + 6 x 3, and 10 x 4
-    assert (found.cost(usage), found.cost(replace(usage, tier="flex"))) == (50, 40)
+    assert (cost_of(found, usage), cost_of(found, replace(usage, tier="flex"))) == (50, 40)
 
 
 def test_several_thresholds() -> None:
@@ -154,8 +160,8 @@ def test_several_thresholds() -> None:
         output_cost_per_token_above_128k_tokens=5e-09,
     )
     lengths = (128_000, 128_001, 256_000, 256_001)
-    assert [found.cost(Usage(prompt_tokens=n)) // n for n in lengths] == [1, 2, 2, 3]
-    assert found.cost(Usage(prompt_tokens=256_001, completion_tokens=1)) == 768_008
+    assert [cost_of(found, Usage(prompt_tokens=n)) // n for n in lengths] == [1, 2, 2, 3]
+    assert cost_of(found, Usage(prompt_tokens=256_001, completion_tokens=1)) == 768_008
 
 
 def test_writing_to_the_cache_for_nothing_is_a_price() -> None:
@@ -166,13 +172,13 @@ def test_writing_to_the_cache_for_nothing_is_a_price() -> None:
         cache_creation_input_token_cost=0.0,
     )
     for length in (1000, 200_000):
-        assert found.cost(Usage(prompt_tokens=length, cache_write_tokens=length)) == 0
+        assert cost_of(found, Usage(prompt_tokens=length, cache_write_tokens=length)) == 0
 
 
 def test_fireworks_charges_half_for_what_is_cached() -> None:
     """Where the table does not say: docs.fireworks.ai/guides/prompt-caching."""
     found = prices("fireworks_ai", "nobody-has-this", input_cost_per_token=1e-06)
-    assert found.cost(Usage(prompt_tokens=1000, cached_tokens=500)) == 750_000
+    assert cost_of(found, Usage(prompt_tokens=1000, cached_tokens=500)) == 750_000
 
 
 @pytest.mark.parametrize(
@@ -194,14 +200,14 @@ def test_fireworks_charges_half_for_what_is_cached() -> None:
 def test_searches(provider: str, given: Json, cost: int) -> None:
     named: Json = {"search_context_cost_per_query": given} if given else {}
     found = prices(provider, input_cost_per_token=0, **named)
-    assert found.cost(Usage(searches=3)) == cost
+    assert cost_of(found, Usage(searches=3)) == cost
 
 
 def test_newer_gemini_models_charge_each_search() -> None:
     entry = table()["gemini/gemini-3.1-pro-preview"]
     assert entry["web_search_billing_unit"] == "per_query"
     found = prices("gemini", "gemini-3.1-pro-preview")
-    assert found.cost(Usage(searches=3)) == 3 * 14_000_000
+    assert cost_of(found, Usage(searches=3)) == 3 * 14_000_000
 
 
 @pytest.mark.parametrize(
@@ -220,12 +226,12 @@ def test_some_places_of_processing_are_dearer(
     found = prices_of(model(provider, name, params, base_url=base_url))
     assert found
     plain = {"gpt-5.4": 2500, "claude-opus-4-6": 5000}[name]
-    assert found.cost(Usage(prompt_tokens=100)) == plain * 10 * tenths
+    assert cost_of(found, Usage(prompt_tokens=100)) == plain * 10 * tenths
     # The operator's own price is what it is.
     given = params | {"input_cost_per_token": 1e-06}
     own = prices_of(model(provider, name, given, base_url=base_url))
     assert own
-    assert own.cost(Usage(prompt_tokens=100)) == 100_000
+    assert cost_of(own, Usage(prompt_tokens=100)) == 100_000
 
 
 def test_regions_of_vertex_are_dearer() -> None:
@@ -238,7 +244,7 @@ def test_regions_of_vertex_are_dearer() -> None:
     for place in ({}, {"vertex_location": "global"}, {"vertex_location": "us-east5"}):
         found = prices_of(model("vertex_ai", name.removeprefix("vertex_ai/"), place))
         assert found
-        costs.append(found.cost(Usage(prompt_tokens=10_000)))
+        costs.append(cost_of(found, Usage(prompt_tokens=10_000)))
     assert [cost / costs[0] for cost in costs] == [1, 1, 1.1]
 
 
@@ -282,7 +288,7 @@ def test_no_call_costs_more_than_is_reserved(
 ) -> None:
     found = prices(**named)
     bounds = usage.prompt_tokens + more, usage.completion_tokens + much_more
-    cost = found.cost(replace(usage, searches=0))
+    cost = cost_of(found, replace(usage, searches=0))
     assert 0 <= cost <= found.worst(*bounds, tier=usage.tier)
     if usage.tier != "flex":
         assert cost <= found.worst(*bounds)
@@ -293,9 +299,9 @@ def test_more_of_the_same_costs_no_less(named: Json, usage: Usage, more: int) ->
     named = {name: price for name, price in named.items() if "_above_" not in name}
     found = prices(**named, input_cost_per_request=0)
     longer = replace(usage, completion_tokens=usage.completion_tokens + more)
-    assert found.cost(longer) >= found.cost(usage)
+    assert cost_of(found, longer) >= cost_of(found, usage)
     longer = replace(usage, prompt_tokens=usage.prompt_tokens + more)
-    assert found.cost(longer) >= found.cost(usage)
+    assert cost_of(found, longer) >= cost_of(found, usage)
 
 
 @given(st.dictionaries(st.sampled_from(sorted(TOKEN_PRICES)), PER_TOKEN, min_size=1), USAGE, USAGE)
@@ -308,7 +314,7 @@ def test_prompt_and_completion_add_up(named: Json, one: Usage, other: Usage) -> 
     prompt = replace(Usage(), **of_one)
     completion = replace(other, **nothing, searches=0, tier="")
     both = replace(completion, **of_one)
-    assert abs(found.cost(both) - found.cost(prompt) - found.cost(completion)) <= 1
+    assert abs(cost_of(found, both) - cost_of(found, prompt) - cost_of(found, completion)) <= 1
 
 
 @given(PER_TOKEN, PER_TOKEN, PER_TOKEN, COUNT, COUNT, COUNT)
@@ -327,7 +333,7 @@ def test_arithmetic_is_exact(
         + cached * Decimal(cached_price)
         + completion * Decimal(output)
     )
-    assert found.cost(usage) == (dollars * 10**9).to_integral_value(ROUND_HALF_UP)
+    assert cost_of(found, usage) == (dollars * 10**9).to_integral_value(ROUND_HALF_UP)
 
 
 @given(USAGE)
@@ -336,4 +342,4 @@ def test_parts_beyond_their_total_are_cut(usage: Usage) -> None:
     each: Json = dict.fromkeys(TOKEN_PRICES, 1e-09)
     found = prices(**each)
     usage = replace(usage, searches=0, tier="")
-    assert found.cost(usage) == usage.total_tokens
+    assert cost_of(found, usage) == usage.total_tokens

@@ -185,6 +185,46 @@ def test_the_longest_answer(
     assert most_completion_tokens(call(operation, **body), defaults, limit) == tokens
 
 
+def test_what_anthropics_messages_have_besides_is_read_too() -> None:
+    messages = [{"role": "user", "content": "x"}]
+    short = call(Operation.MESSAGES, messages=messages)
+    for name in ("system", "output_config", "mcp_servers"):
+        more = {name: [{"text": "y" * 400}]}
+        long = call(Operation.MESSAGES, messages=messages, **more)
+        assert likely_prompt_tokens(long) >= likely_prompt_tokens(short) + 100
+        assert most(long) >= most(short) + 400
+
+
+def test_the_items_of_a_response_are_read_as_messages_are() -> None:
+    text = {"role": "user", "content": [{"type": "input_text", "text": "y" * 400}]}
+    done = {"type": "function_call_output", "call_id": "1", "output": "y" * 400}
+    for more in ({"input": [text]}, {"input": [done]}, {"instructions": "y" * 400}):
+        made = call(Operation.RESPONSES, **{"input": "x", **more})
+        assert likely_prompt_tokens(made) >= 100
+        assert most(made) >= 400
+    for part, least in (
+        ({"type": "input_image", "image_url": DATA_URI}, 4_000),
+        ({"type": "input_file", "file_data": DATA_URI}, 1_100_000),
+        ({"type": "input_file", "file_id": "file-1"}, 100_000),
+    ):
+        attached = call(Operation.RESPONSES, input=[{"role": "user", "content": [part]}])
+        assert least <= most(attached) < least + 500
+        assert likely_prompt_tokens(attached) < 1_100
+
+
+def test_what_was_said_before_can_be_all_that_the_model_reads() -> None:
+    for more in ({"previous_response_id": "resp_1"}, {"prompt": {"id": "pmpt_1"}}):
+        made = call(Operation.RESPONSES, input="x", **more)
+        assert 400_000 <= most(made, 400_000) < 400_500
+        assert most(made) >= 100_000
+
+
+def test_the_longest_answer_of_a_response() -> None:
+    for asked, tokens in ((100, 100), (1, 16)):
+        made = call(Operation.RESPONSES, input="x", max_output_tokens=asked)
+        assert most_completion_tokens(made, {}, 4096) == tokens
+
+
 def test_an_embedding_has_no_answer_to_pay_for() -> None:
     made = call(EMBEDDING, input=["a", "b"])
     assert most_completion_tokens(made, {"max_tokens": 5}, 100) == 0

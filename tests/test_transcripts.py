@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.records import CallSettings
 from gateway.redaction import Redactor
 from gateway.transcripts import CUT, MOST_CHARACTERS, Accumulator, Recorder, recorder, shown
+from tests import messages
 from tests.servers import chunk, chunks, completion
 
 DEFAULT = Redactor(CallSettings().redact_stored_prompts)
@@ -227,6 +228,48 @@ def test_text_completions_stream_text() -> None:
     }
 
 
+def test_events_of_anthropics_make_a_message() -> None:
+    tool = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    pieces = [{"type": "input_json_delta", "partial_json": text} for text in ('{"x"', ":1}")]
+    citation = {"type": "page_location", "cited_text": "a"}
+    events = [
+        messages.start(),
+        {"type": "ping"},
+        *messages.block(
+            0,
+            {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "thinking_delta", "thinking": "H"},
+            {"type": "thinking_delta", "thinking": "m."},
+            {"type": "signature_delta", "signature": "c2ln"},
+        ),
+        *messages.block(
+            1,
+            {"type": "text", "text": ""},
+            {"type": "citations_delta", "citation": citation},
+            {"type": "text_delta", "text": "a"},
+            {"type": "text_delta", "text": "b"},
+        ),
+        *messages.block(2, tool, *pieces),
+        *messages.block(3, tool),
+        *messages.block(4, tool, pieces[0]),
+        *messages.end(messages.counts(completion=9), "tool_use"),
+    ]
+    accumulated = Accumulator()
+    for event in events:
+        accumulated.add(event)
+    content = [
+        {"type": "thinking", "thinking": "Hm.", "signature": "c2ln"},
+        {"type": "text", "text": "ab", "citations": [citation]},
+        tool | {"input": {"x": 1}},
+        tool,
+        # What is not whole stays as it came.
+        tool | {"input": '{"x"'},
+    ]
+    whole = messages.message("", content=content, stop_reason="tool_use")
+    whole |= {"usage": messages.counts(completion=9)}
+    assert accumulated.answer() == {n: value for n, value in whole.items() if value is not None}
+
+
 def test_a_long_stream_is_kept_up_to_the_size_and_marked() -> None:
     made = recording()
     for number in range(40_000):
@@ -271,7 +314,13 @@ def test_any_json_stays_json_and_once_shown_does_not_change(body: Any) -> None:
     assert set(once) >= {name for name in body if name.isalpha() and name.isascii()}
 
 
-@given(st.lists(bodies | events | st.just({"choices": [1, None, "x"]}), max_size=4))
+of_anthropics = st.fixed_dictionaries(
+    {"type": st.sampled_from(["message_start", "content_block_start", "content_block_delta"])},
+    optional=dict.fromkeys(["message", "content_block", "delta", "index", "content"], json_values),
+)
+
+
+@given(st.lists(bodies | events | of_anthropics | st.just({"choices": [1, None, "x"]}), max_size=4))
 @examples(deadline=None)
 def test_no_chunk_makes_recording_fail(parts: list[Any]) -> None:
     made = recording()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,24 @@ from gateway.vault import (
 
 KEY = Fernet.generate_key().decode()
 OTHER = Fernet.generate_key().decode()
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1))
+def test_a_token_is_always_the_same_and_only_its_key_reads_it(text: str) -> None:
+    token = Vault([KEY]).token(text)
+    assert token == Vault([KEY, OTHER]).token(text) != Vault([OTHER]).token(text)
+    assert re.fullmatch("[A-Za-z0-9_-]{22,}", token)
+    assert Vault([OTHER, KEY]).read_token(token) == text
+    assert Vault([OTHER]).read_token(token) is None
+
+
+@given(st.text(), st.integers(0, 40))
+def test_what_is_no_token_is_not_read(text: str, cut: int) -> None:
+    vault = Vault([KEY])
+    token = vault.token("something to keep")
+    for wrong in (text, token[:cut] + text, text + token, token[:cut]):
+        assert vault.read_token(wrong) in (None, "something to keep")
+    assert vault.read_token(token[:-4]) is vault.read_token("A" + token) is None
 
 
 @given(st.text(st.characters(codec="utf-8")))

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.http import anthropic
 from gateway.http.requests import ClientGone, json_response
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,10 @@ class Boundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID] = request_id
+                if anthropic.is_meant(scope):
+                    headers[anthropic.REQUEST_ID] = request_id
             await send(message)
 
         try:
@@ -76,7 +80,8 @@ class Boundary:
         self, error: GatewayError, scope: Scope, receive: Receive, send: Send, status: int | None
     ) -> None:
         if status is None:
-            await json_response(error.body(), error.status, error.headers)(scope, receive, send)
+            body = anthropic.error_body(error, scope)
+            await json_response(body, error.status, error.headers)(scope, receive, send)
 
 
 def unrouted(request: Request, error: Exception) -> Response:
@@ -88,4 +93,4 @@ def unrouted(request: Request, error: Exception) -> Response:
         answer = MethodNotAllowed(f"{where}: no such method here", headers=error.headers)
     else:
         answer = NotFound(f"{where}: no such route")
-    return json_response(answer.body(), answer.status, answer.headers)
+    return json_response(anthropic.error_body(answer, request.scope), answer.status, answer.headers)

@@ -1,4 +1,4 @@
-"""OpenAI's routes: calls to models, and the list of models to call."""
+"""Calls to models in all formats, and the list of models to call."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from gateway.display import model_view
-from gateway.errors import NotFound
-from gateway.http.bodies import validate
+from gateway.errors import ModelDenied, NotFound, UnknownModel
+from gateway.http import anthropic
+from gateway.http.bodies import FORMS, validate
+from gateway.http.cache_control import take_cache_control
+from gateway.http.multipart import read_form
 from gateway.http.requests import (
     caller,
     json_response,
@@ -23,20 +26,20 @@ from gateway.http.requests import (
 from gateway.http.sse import EventStream
 from gateway.http.tags import take_tags
 from gateway.records import Call, Model, Operation
-from gateway.resolve import callable_models
+from gateway.resolve import callable_models, resolve
 
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
+
+MODEL = "model"
+"""The parameter of a path that names a model."""
 
 
 def call(operation: Operation) -> Endpoint:
     """The handler of an operation's route."""
 
     async def endpoint(request: Request) -> ASGIApp:
-        key = caller(request)
-        body = await read_object(request)
-        tags = take_tags(request.headers, body)
+        made = await read_call(request, operation)
         pipeline = services(request).pipeline
-        made = Call(operation, key, validate(operation, body), request.state.request_id, tags)
         if made.streams:
             return EventStream(pipeline, made)
         answer = await unless_gone(request.receive, pipeline.complete(made))
@@ -45,19 +48,54 @@ def call(operation: Operation) -> Endpoint:
     return endpoint
 
 
+async def read_call(request: Request, operation: Operation) -> Call:
+    """The caller's call, authenticated and validated. A model in its path goes before the
+    body's."""
+    key = caller(request)
+    body = await (read_form if operation in FORMS else read_object)(request)
+    if MODEL in request.path_params:
+        body["model"] = request.path_params[MODEL]
+    tags = take_tags(request.headers, body)
+    cache = take_cache_control(request.headers, body)
+    return Call(
+        operation,
+        key,
+        validate(operation, body),
+        request.state.request_id,
+        tags,
+        anthropic.passed_headers(operation, request.headers),
+        cache=cache,
+    )
+
+
 async def list_models(request: Request) -> Response:
     """OpenAI's list of what the key may call, its aliases too; for an admin, of what is registered
-    with how that is reached."""
-    listed = _listed(request)
-    return json_response({"object": "list", "data": list(listed.values())})
+    with how that is reached. Anthropic's clients get theirs."""
+    listed = _listed(request).values()
+    if anthropic.is_meant(request.scope):
+        entries = {each["id"]: each["created"] for each in listed}
+        models = [anthropic.model_object(name, created) for name, created in entries.items()]
+        return json_response(anthropic.models_page(models, request.query_params))
+    return json_response({"object": "list", "data": list(listed)})
 
 
 async def get_model(request: Request) -> Response:
-    """One entry of that list."""
+    """One entry of that list, or a model that is called by way of a pattern. For an admin, the
+    first deployment of a name, or the one of an id."""
     name = request.path_params["name"]
-    entry = next((entry for entry in _listed(request).values() if entry["id"] == name), None)
+    listed = _listed(request)
+    entry = next((entry for entry in listed.values() if entry["id"] == name), listed.get(name))
     if entry is None:
-        raise NotFound(f"The model '{name}' does not exist", param="model", code="model_not_found")
+        catalogue = services(request).registry.catalogue
+        try:
+            group = resolve(catalogue, caller(request), name, Operation.CHAT)
+        except (ModelDenied, UnknownModel):
+            raise NotFound(
+                f"The model '{name}' does not exist", param="model", code="model_not_found"
+            ) from None
+        entry = _entry(name, group.deployments[0])
+    if anthropic.is_meant(request.scope):
+        return json_response(anthropic.model_object(name, entry["created"]))
     return json_response(entry)
 
 

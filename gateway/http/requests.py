@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -164,6 +164,14 @@ async def read_object(request: Request, optional: bool = False) -> dict[str, Any
 
 
 async def _read(request: Request, limit: int) -> bytes:
+    body = bytearray()
+    async for piece in pieces(request, limit):
+        body += piece
+    return bytes(body)
+
+
+async def pieces(request: Request, limit: int) -> AsyncGenerator[bytes]:
+    """A request's body as it comes. Raises BodyTooLarge and TooSlow, as `read_object` does."""
     too_large = BodyTooLarge(
         f"The body is larger than {limit} bytes, the most this gateway reads "
         "(GATEWAY_MAX_BODY_BYTES)."
@@ -171,22 +179,23 @@ async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise too_large
-    body = bytearray()
-    pieces = request.stream()
+    read = 0
+    stream = request.stream()
     while True:
         try:
             async with asyncio.timeout(PIECE_SECONDS):
-                piece = await anext(pieces, None)
+                piece = await anext(stream, None)
         except TimeoutError:
             raise TooSlow(
                 f"Nothing of the body came for {PIECE_SECONDS:.0f} s; send the request again",
                 headers={"connection": "close"},
             ) from None
         if piece is None:
-            return bytes(body)
-        body += piece
-        if len(body) > limit:
+            return
+        read += len(piece)
+        if read > limit:
             raise too_large
+        yield piece
 
 
 async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:

@@ -1,21 +1,25 @@
-"""Server-sent events: a stream of chunks as OpenAI writes them."""
+"""Server-sent events: a stream of chunks as OpenAI and Anthropic write them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from contextlib import aclosing
+from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError
 from gateway.http.requests import ClientGone, encode, unless_gone
-from gateway.pipeline import Pipeline
-from gateway.records import Call
+from gateway.pipeline import Pipeline, Stream
+from gateway.records import Call, Operation
 
 log = logging.getLogger(__name__)
 
 DONE = b"data: [DONE]\n\n"
+# Their events have their type for a name, and the last one tells that it is the last.
+_NAMED = (Operation.RESPONSES, Operation.MESSAGES)
 # As nginx's `send_timeout`: a client that reads nothing must not hold its call for ever.
 STALLED_SECONDS = 60.0
 
@@ -24,8 +28,8 @@ class EventStream:
     """An ASGI response that opens a stream, sends its chunks, and closes it whatever happens.
 
     A failure before the first chunk is raised, as nothing is sent yet. One after it becomes an
-    event with OpenAI's error object, and the stream then ends without `[DONE]`: a cut answer must
-    not look like a whole one.
+    event with the error in the route's format, and the stream then ends without `[DONE]` or the
+    event that takes its place: a cut answer must not look like a whole one.
     """
 
     def __init__(self, pipeline: Pipeline, call: Call) -> None:
@@ -58,16 +62,29 @@ class EventStream:
             await send({"type": "http.response.start", "status": 200, "headers": raw})
             try:
                 async for chunk in stream:
-                    await _event(send, encode(chunk))
+                    await self._event(send, self._told(chunk, stream))
             except GatewayError as error:
                 # Quoted: a provider's words must not look like lines of the log.
                 log.warning("A stream broke off: %r", error.message)
-                await _event(send, encode(error.body()))
+                if failure := self._failure(error):
+                    await self._event(send, failure)
             else:
-                await send({"type": "http.response.body", "body": DONE, "more_body": True})
+                if self._call.operation not in _NAMED:
+                    await send({"type": "http.response.body", "body": DONE, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
+    def _told(self, chunk: dict[str, Any], _stream: Stream) -> dict[str, Any]:
+        """A chunk as the caller is to see it."""
+        return chunk
 
-async def _event(send: Send, data: bytes) -> None:
-    body = b"data: " + data + b"\n\n"
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    def _failure(self, error: GatewayError) -> Mapping[str, Any] | None:
+        """The event that tells a failure, if any is to tell it."""
+        if self._call.operation is Operation.MESSAGES:
+            return error.anthropic_body(self._call.request_id)
+        return error.body()
+
+    async def _event(self, send: Send, chunk: Mapping[str, Any]) -> None:
+        data = b"data: " + encode(chunk) + b"\n\n"
+        if self._call.operation in _NAMED:
+            data = f"event: {chunk['type']}\n".encode() + data
+        await send({"type": "http.response.body", "body": data, "more_body": True})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,35 +12,15 @@ from gateway.errors import Misconfigured
 from gateway.litellm_names import ROUTING_PARAMS, is_price
 from gateway.records import Call, CallSettings, Model, Operation
 from gateway.upstream.formats import FORMATS
+from gateway.upstream.openai_wire import pass_on
 from gateway.vault import resolve_references
 
 log = logging.getLogger(__name__)
 
 # `ollama/` is Ollama's completion API, which has no tools; litellm has its chat API apart.
 _CHAT_PROVIDERS = {"ollama": "ollama_chat"}
-_OPENAI_WIRE = ("openai", "azure", "hosted_vllm")
-# To litellm these are arguments of its own; they go to OpenAI-like providers in the raw body.
-_RAW = ("metadata", "prompt_cache_retention")
 _OF_COMPLETIONS = (Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING)
-# What litellm refuses for models whose names it does not know, though their servers may well take
-# it. It translates none of these.
-_NOT_ITS_TO_JUDGE = frozenset(
-    {
-        "audio",
-        "dimensions",
-        "modalities",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "reasoning_effort",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-        "verbosity",
-        "web_search_options",
-    }
-)
+_BETA = "anthropic-beta"
 # What the lane itself says to litellm; never from a body.
 _OWN = ("model", "stream", "stream_options", "encoding_format")
 
@@ -47,14 +28,9 @@ _OWN = ("model", "stream", "stream_options", "encoding_format")
 def arguments(call: Call, model: Model, settings: CallSettings) -> dict[str, Any]:
     """The keyword arguments of litellm's call. The caller's parameters win over the model's."""
     provider = model.provider
-    if call.operation is Operation.CHAT:
+    if call.operation in (Operation.CHAT, Operation.RESPONSES, Operation.MESSAGES):
         provider = _CHAT_PROVIDERS.get(provider, provider)
-    params = {
-        name: value
-        for name, value in model.params.items()
-        # litellm would note a price for all models of this name.
-        if not is_price(name) and name not in ROUTING_PARAMS
-    }
+    params = _params(model)
     # Named by the deployment, a model is still known to litellm by this.
     if base_model := model.info.get("base_model"):
         params["base_model"] = base_model
@@ -66,34 +42,43 @@ def arguments(call: Call, model: Model, settings: CallSettings) -> dict[str, Any
         "max_retries": 0,
         "drop_params": settings.drop_params,
         **params,
-        **model.secrets,
+        **_address(model),
         "model": f"{provider}/{model.upstream_model}",
     }
-    if model.base_url:
-        made["api_base"] = model.base_url
-    if model.api_version:
-        made["api_version"] = model.api_version
     if call.headers:
-        made["extra_headers"] = {**made.get("extra_headers", {}), **call.headers}
+        made["extra_headers"] = _joined(made.get("extra_headers", {}), call.headers)
     if call.streams:
         made["stream"] = True
     if call.operation in _OF_COMPLETIONS:
-        _pass_on(made, provider)
+        pass_on(made, provider)
     return FORMATS[call.operation].arguments(made, call)
 
 
-def _pass_on(made: dict[str, Any], provider: str) -> None:
-    """Have litellm pass on to OpenAI-like providers what it would keep or refuse."""
-    raw = {name: made.pop(name) for name in _RAW if name in made}
-    if provider not in _OPENAI_WIRE:
-        return
-    if raw:
-        made["extra_body"] = {**made.get("extra_body", {}), **raw}
-    if not made["drop_params"]:
-        made["allowed_openai_params"] = [
-            *made.get("allowed_openai_params", ()),
-            *(name for name in made if name in _NOT_ITS_TO_JUDGE),
-        ]
+def reaching(model: Model) -> dict[str, Any]:
+    """The arguments of litellm's that say where a model is, for its other functions."""
+    named = {"model": f"{model.provider}/{model.upstream_model}"}
+    return {**_params(model), **_address(model), **named}
+
+
+def _params(model: Model) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in model.params.items()
+        # litellm would note a price for all models of this name.
+        if not is_price(name) and name not in ROUTING_PARAMS
+    }
+
+
+def _address(model: Model) -> dict[str, Any]:
+    given = {"api_base": model.base_url, "api_version": model.api_version}
+    return {**model.secrets, **{name: value for name, value in given.items() if value}}
+
+
+def _joined(given: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """The operator's headers and the caller's; the betas of either, where both name some."""
+    known = {name.lower(): value for name, value in given.items()}
+    betas = [headers[_BETA] for headers in (known, own) if headers.get(_BETA)]
+    return {**known, **own, **({_BETA: ",".join(betas)} if betas else {})}
 
 
 def resolved(model: Model) -> Model:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from gateway.records import Call, Usage
+from gateway.records import Call, Operation, Usage
 from gateway.upstream import reports, wire
 from gateway.upstream.reports import Witness
 
@@ -15,7 +15,10 @@ _Arguments = dict[str, Any]
 
 
 def arguments(made: _Arguments, call: Call) -> _Arguments:
-    """Ask for the usage at a stream's end."""
+    """Ask for the usage at a stream's end, and keep litellm from running tools by itself."""
+    if call.operation is Operation.CHAT:
+        # Those of type `mcp`, by servers that its proxy knows.
+        made |= {"_skip_mcp_handler": True}
     if not call.streams:
         return made
     options = call.body.get("stream_options") or {}

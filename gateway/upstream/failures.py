@@ -45,8 +45,24 @@ _AGAINST_POLICY = frozenset(
 )
 
 
-def upstream_error(error: Exception, secrets: Mapping[str, Any]) -> UpstreamError:
-    """What to tell the caller of a failed call; `secrets` are the model's, to be hidden."""
+# What litellm says where it cannot make a call of this kind to a provider.
+_UNKNOWN_CALL = re.compile(
+    "^(Unable to map the custom llm|Unmapped|Unsupported) provider|is not supported for [a-z_]+$"
+)
+# What code raises that takes something apart which is not as it thought.
+_STUMBLES = (AttributeError, LookupError, TypeError, json.JSONDecodeError, UnicodeDecodeError)
+# And what it raises in words of its own, besides Exception itself.
+_REFUSALS = (NotImplementedError, ValueError)
+
+
+def upstream_error(
+    error: Exception, secrets: Mapping[str, Any], *, answered: bool | None = None
+) -> UpstreamError:
+    """What to tell the caller of a failed call; `secrets` are the model's, to be hidden.
+
+    `answered` says whether the provider has taken the call, with a status below 300; None where
+    that is not known.
+    """
     chain = list(_chain(error))
     ours = next((link for link in chain if isinstance(link, UpstreamError)), None)
     if ours:
@@ -55,7 +71,7 @@ def upstream_error(error: Exception, secrets: Mapping[str, Any]) -> UpstreamErro
     # litellm wraps what breaks a stream, for a fallback of its own.
     named = getattr(error, "original_exception", None) or error
     name, status, message = type(named).__name__, _status(chain, said), said.get("message")
-    fault = None if said else _transport_fault(chain)
+    fault = None if said else _transport_fault(chain) or _form_fault(chain, answered)
     if fault:
         name, status, message = fault[0] or name, *fault[1:]
     elif not isinstance(message, str) or not message:
@@ -123,15 +139,21 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _status(chain: list[BaseException], said: Mapping[str, Any]) -> int:
     """The status of the provider's answer; or litellm's, where that was none or a stream's 200."""
+    if status := _http_status(chain):
+        return status
+    # An error within a stream has its status, if any, for a code.
+    given = [*(getattr(link, "status_code", None) for link in chain), said.get("code")]
+    return next((status for status in given if _is_failure(status) and status != 500), 500)
+
+
+def _http_status(chain: list[BaseException]) -> int | None:
     for link in chain:
         # litellm's own exceptions have an answer too, but a made-up one: 500 for 529, and so on.
         if type(link).__module__.partition(".")[0] in ("httpx", "openai"):
             status = getattr(getattr(link, "response", None), "status_code", None)
             if _is_failure(status):
                 return status
-    # An error within a stream has its status, if any, for a code.
-    given = [*(getattr(link, "status_code", None) for link in chain), said.get("code")]
-    return next((status for status in given if _is_failure(status) and status != 500), 500)
+    return None
 
 
 def _is_failure(status: object) -> TypeGuard[int]:
@@ -147,11 +169,56 @@ def _transport_fault(chain: list[BaseException]) -> tuple[str | None, int, str] 
     kinds = {cls.__name__ for link in chain for cls in type(link).__mro__}
     if kinds & {"TimeoutError", "TimeoutException", "APITimeoutError"}:
         return "Timeout", 408, "The provider did not answer in time"
-    if kinds & {"ConnectError", "ClientConnectorError", "ConnectionRefusedError"}:
+    # To litellm's client, also what breaks off before the answer is a connection that failed.
+    broken = {"ClientOSError", "ServerDisconnectedError"}
+    if kinds & {"ClientConnectorError", "ConnectionRefusedError"}:
         return None, 500, "The provider could not be reached"
-    if kinds & {"TransportError", "ClientConnectionError", "ClientPayloadError"}:
+    if "ConnectError" in kinds and not kinds & broken:
+        return None, 500, "The provider could not be reached"
+    if kinds & {"TransportError", "ClientConnectionError", "ClientPayloadError", *broken}:
         return None, 502, "The connection to the provider broke off"
     return None
+
+
+def _form_fault(chain: list[BaseException], answered: bool | None) -> tuple[str, int, str] | None:
+    """Likewise, of a request or an answer that is not as litellm thinks it has to be."""
+    if any(_UNKNOWN_CALL.search(str(link)) for link in chain):
+        # To litellm that is a failed connection.
+        message = "The provider has no such calls, or litellm does not know them"
+        return "BadRequestError", 400, message
+    if answered is None or _http_status(chain):
+        return None
+    return _unreadable(chain) if answered else _unspeakable(chain)
+
+
+def _unreadable(chain: list[BaseException]) -> tuple[str, int, str] | None:
+    """What is wrong with an answer."""
+    for link in chain:
+        # litellm's, of an error in a whole answer. It takes 422 for a code where there is none.
+        if type(link) is Exception and hasattr(link, "status_code"):
+            status = link.status_code
+            status = status if _is_failure(status) and status != 422 else 502
+            return "APIError", status, _own_words(Exception(getattr(link, "message", "")))
+    if any(isinstance(link, (*_STUMBLES, ValueError)) for link in chain):
+        return "APIError", 502, "The provider's answer cannot be read"
+    return None
+
+
+def _unspeakable(chain: list[BaseException]) -> tuple[str, int, str] | None:
+    """What is wrong with a request, which litellm could not put into the provider's form.
+
+    To litellm such are failures like those of providers. But no deployment is at fault, and who
+    sends such requests must not have all of them cool down.
+    """
+    modules = {type(link).__module__.partition(".")[0] for link in chain}
+    if modules - {"litellm", "builtins", "json"} or _status(chain, {}) < 500:
+        return None
+    message = "litellm cannot put the request into the provider's form"
+    if not any(isinstance(link, _STUMBLES) for link in chain):
+        if not any(type(link) is Exception or isinstance(link, _REFUSALS) for link in chain):
+            return None
+        message = _own_words(chain[0])
+    return "BadRequestError", 400, message
 
 
 def _own_words(error: BaseException) -> str:

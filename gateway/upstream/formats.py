@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.records import Call, Content, Operation, Usage
-from gateway.upstream import completions, embeddings
+from gateway.upstream import (
+    audio,
+    completions,
+    embeddings,
+    images,
+    message_tokens,
+    messages,
+    moderations,
+    rerank,
+    responses,
+)
 from gateway.upstream.reports import Witness
 
 Json = dict[str, Any]
@@ -23,8 +33,9 @@ class Format:
     A usage is what the provider reported, or None where it did not: litellm's own counts are none.
     """
 
-    function: str
-    """litellm's asynchronous function."""
+    function: str | Callable[..., Awaitable[Any]]
+    """litellm's asynchronous function, by name; or one of ours, which is given litellm as well.
+    """
     whole: Callable[[Any, Call, Witness], Whole]
     """Makes the answer, as the caller gets it, of what the function returned."""
     stream: Callable[[Any, Call, Witness], AsyncGenerator[Piece]] | None = None
@@ -54,4 +65,19 @@ FORMATS: Mapping[Operation, Format] = {
         completions.tells,
     ),
     Operation.EMBEDDING: Format("aembedding", embeddings.whole),
+    Operation.RESPONSES: Format(
+        responses.send, responses.whole, responses.stream, responses.arguments, responses.tells
+    ),
+    Operation.MESSAGES: Format(
+        messages.send, messages.whole, messages.stream, tells=messages.tells
+    ),
+    Operation.COUNT_TOKENS: Format(message_tokens.count, message_tokens.counted),
+    Operation.MODERATION: Format("amoderation", moderations.whole, arguments=moderations.arguments),
+    Operation.IMAGE: Format("aimage_generation", images.whole, arguments=images.arguments),
+    Operation.IMAGE_EDIT: Format("aimage_edit", images.whole, arguments=images.edit_arguments),
+    Operation.SPEECH: Format(audio.speak, audio.speech),
+    Operation.TRANSCRIPTION: Format(
+        "atranscription", audio.transcription, arguments=audio.transcription_arguments
+    ),
+    Operation.RERANK: Format("arerank", rerank.whole),
 }

@@ -7,18 +7,22 @@ What is particular to an operation is in `formats`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from gateway.errors import NotReady
 from gateway.records import Call, CallSettings, Model
-from gateway.upstream import litellm_setup
-from gateway.upstream.arguments import arguments, resolved
+from gateway.settings import DEFAULT_MAX_ANSWER_BYTES
+from gateway.upstream import http_answers, litellm_setup
+from gateway.upstream.arguments import arguments, reaching, resolved
 from gateway.upstream.failures import upstream_error
 from gateway.upstream.formats import FORMATS, Piece, Whole
 from gateway.upstream.reports import Witness
+
+T = TypeVar("T")
 
 # A stream that says nothing is not held back for ever.
 _MOST_HELD = 100
@@ -37,7 +41,8 @@ class _Timeouts:
 class LitellmLane:
     """Owns litellm: its import, its settings and its connections."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES) -> None:
+        self._max_answer_bytes = max_answer_bytes
         self._loading: asyncio.Task[Any] | None = None
 
     def start(self) -> None:
@@ -105,7 +110,7 @@ class LitellmLane:
                     async with asyncio.timeout_at(min(by, ends) if ends else by):
                         piece = await anext(pieces, None)
                 except Exception as error:
-                    raise upstream_error(error, model.secrets) from error
+                    raise upstream_error(error, model.secrets, answered=True) from error
                 if piece is None:
                     break
                 if held is not None:
@@ -120,24 +125,52 @@ class LitellmLane:
             for piece in held or ():
                 yield piece
 
+    async def ask(
+        self,
+        function: Callable[..., Awaitable[T]],
+        model: Model,
+        settings: CallSettings,
+        **named: Any,
+    ) -> T:
+        """What a function of ours finds out from a model's provider, beside all calls.
+
+        It is given litellm, and the arguments of litellm's functions that lead to the model.
+
+        Raises what `complete` raises.
+        """
+        litellm = await self._litellm()
+        model = resolved(model)
+        timeout = model.params.get("timeout") or settings.request_timeout
+        try:
+            async with asyncio.timeout(timeout):
+                return await function(litellm, **reaching(model), **named, timeout=timeout)
+        except Exception as error:
+            raise upstream_error(error, model.secrets) from error
+
     async def _send(
         self, call: Call, model: Model, settings: CallSettings, witness: Witness
     ) -> Any:
         litellm = await self._litellm()
         timeouts = _timeouts(call, model, settings)
-        send = getattr(litellm, FORMATS[call.operation].function)
+        function = FORMATS[call.operation].function
+        send = (
+            getattr(litellm, function) if isinstance(function, str) else partial(function, litellm)
+        )
         made = arguments(call, model, settings) | witness.arguments
-        made["timeout"] = timeouts.between if call.streams else timeouts.first
+        # litellm applies it to each read, so that a slow trickle would never end.
+        made["timeout"] = max(timeouts.first, timeouts.between)
+        statuses: list[int] = []
+        http_answers.begun.set(statuses)
         try:
-            # litellm applies its timeout to each read, so that a slow trickle would never end.
-            async with asyncio.timeout(timeouts.first):
+            async with asyncio.timeout(min(timeouts.first, timeouts.whole or timeouts.first)):
                 return await send(**made)
         except Exception as error:
-            raise upstream_error(error, model.secrets) from error
+            answered = any(200 <= status < 300 for status in statuses)
+            raise upstream_error(error, model.secrets, answered=answered) from error
 
     async def _open(self) -> Any:
         litellm = await asyncio.to_thread(litellm_setup.load)
-        litellm_setup.share_connections(litellm)
+        litellm_setup.share_connections(litellm, self._max_answer_bytes)
         return litellm
 
     async def _litellm(self) -> Any:

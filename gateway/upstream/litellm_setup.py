@@ -5,18 +5,25 @@ The names that are replaced here are those of litellm 1.106.2; tests/upstream sh
 
 from __future__ import annotations
 
+import json
 import os
-from functools import cache
+import sys
+from functools import cache, wraps
 from typing import Any
 
+import httpx
+
 from gateway.errors import UpstreamError
+from gateway.upstream import anthropic_relay, http_answers
 
 
 @cache
 def load() -> Any:
     """Import litellm, which takes seconds. Safe to call from a thread."""
-    # Before the import: no price map from the internet, no .env file read behind our back.
+    # Before the import: no price map from the internet, nor what betas providers know; no .env
+    # file read behind our back.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
     import litellm as module
 
@@ -30,23 +37,44 @@ def load() -> Any:
     litellm.drop_params = False
     # For embeddings `max_retries=0` means this number, and not none.
     litellm.DEFAULT_MAX_RETRIES = 0
-    _forbid_redirects()
+    _forbid_hidden_retries()
+    _forbid_skipped_events()
     _forbid_lookups(litellm)
     _forbid_invented_ends(litellm)
+    _relay_messages()
+    _forbid_changed_ids()
+    _forbid_needless_fakes(litellm)
     return litellm
 
 
-def share_connections(litellm: Any) -> None:
-    """Have one pool of connections for OpenAI-like providers. To be called in the event loop.
+def share_connections(litellm: Any, max_answer_bytes: int) -> None:
+    """Have one pool of connections for OpenAI-like providers, and all clients as a gateway needs
+    them. To be called in the event loop.
 
     For text completions litellm would otherwise make a pool for each call, and not close it.
     """
+    from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
     from litellm.llms.openai.common_utils import BaseOpenAILLM
 
+    handler: Any = AsyncHTTPHandler
+    create = getattr(handler.create_client, "__wrapped__", handler.create_client)
+
+    @wraps(create)
+    def create_tamed(*arguments: Any, **options: Any) -> httpx.AsyncClient:
+        return _tamed(create(*arguments, **options), max_answer_bytes)
+
+    handler.create_client = create_tamed
     session = BaseOpenAILLM.get_async_http_client()
     assert session is not None  # noqa: S101 - None is for litellm's own tests
-    session.follow_redirects = False
-    litellm.aclient_session = session
+    litellm.aclient_session = _tamed(session, max_answer_bytes)
+
+
+def _tamed(client: httpx.AsyncClient, max_answer_bytes: int) -> httpx.AsyncClient:
+    # A provider could send a call on, prompt and all, to an address of its choice: also one inside
+    # the operator's network, whose answer would come back to the caller.
+    client.follow_redirects = False
+    http_answers.watch(client, max_answer_bytes)
+    return client
 
 
 async def close(litellm: Any) -> None:
@@ -61,22 +89,36 @@ async def close(litellm: Any) -> None:
     litellm.in_memory_llm_clients_cache.flush_cache()
 
 
-def _forbid_redirects() -> None:
-    """Keep a provider from sending a call on, prompt and all, to an address of its choice.
+def _forbid_hidden_retries() -> None:
+    """Have each call tried once, as the limits and the headers of tries go by.
 
-    That could be one inside the operator's network, whose answer would come back to the caller.
+    For pictures, moderations and sound at Azure litellm would not tell the openai package so, which
+    tries thrice. Its own client sends what was broken off once more, perhaps when the provider had
+    begun to work on it.
     """
+    from litellm.llms.azure import common_utils
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler
+    from litellm.llms.openai import openai
+
+    async def fail(*_arguments: Any, **_options: Any) -> None:
+        # The reason is this one's context.
+        raise httpx.NetworkError("not sent once more")
 
     handler: Any = AsyncHTTPHandler
-    create = handler.create_client
+    handler.single_connection_post_request = fail
 
-    def create_straight(self: Any, *arguments: Any, **options: Any) -> Any:
-        client = create(self, *arguments, **options)
-        client.follow_redirects = False
-        return client
+    def once(client: Any) -> Any:
+        class Once(client):  # type: ignore[misc]
+            def __init__(self, **options: Any) -> None:
+                super().__init__(**options | {"max_retries": 0})
 
-    handler.create_client = create_straight
+        return Once
+
+    wire: Any = openai
+    azure: Any = common_utils
+    wire.AsyncOpenAI = once(wire.AsyncOpenAI)
+    azure.AsyncOpenAI = once(azure.AsyncOpenAI)
+    azure.AsyncAzureOpenAI = once(azure.AsyncAzureOpenAI)
 
 
 def _forbid_lookups(litellm: Any) -> None:
@@ -112,3 +154,70 @@ def _forbid_invented_ends(litellm: Any) -> None:
         return end(self)
 
     stream.finish_reason_handler = checked_end
+
+
+def _forbid_skipped_events() -> None:
+    """Have litellm read each event of a stream as what it is.
+
+    It skips what is no JSON, and takes a text with `[DONE]` in it for the end, for which it makes a
+    reason up. A whole answer in place of a stream it reads as an event without text.
+    """
+    from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
+    from litellm.llms.openai.chat.gpt_transformation import OpenAIChatCompletionStreamingHandler
+
+    iterator: Any = BaseModelResponseIterator
+    handle = iterator._handle_string_chunk
+    nothing = {"text": "", "is_finished": False, "finish_reason": "", "usage": None, "index": 0}
+
+    def handle_as_it_is(self: Any, str_line: str) -> Any:
+        of_openai = isinstance(self, OpenAIChatCompletionStreamingHandler)
+        field, _, data = str_line.partition(":")
+        data = data.strip()
+        if data == "[DONE]" or field.strip() == "[DONE]":
+            return dict(nothing, tool_use=None) if of_openai else handle(self, "[DONE]")
+        if field != "data":
+            return dict(nothing, tool_use=None) if of_openai else handle(self, str_line)
+        if not data.startswith(("{", "[")):
+            return dict(nothing, tool_use=None)
+        return self.chunk_parser(chunk=json.loads(data))
+
+    iterator._handle_string_chunk = handle_as_it_is
+
+
+def _relay_messages() -> None:
+    """Have Anthropic's Messages go their way without litellm's proxy, and with all parameters."""
+    from litellm.llms.anthropic.pass_through.messages import utils
+
+    replaced = "litellm.llms.anthropic.pass_through.messages.streaming_iterator"
+    sys.modules[replaced] = anthropic_relay
+    module: Any = utils
+    # It would leave this one out without a word.
+    known = module.anthropic_messages_optional_param_keys() | {"service_tier"}
+    module.anthropic_messages_optional_param_keys = lambda: known
+
+
+def _forbid_changed_ids() -> None:
+    """Keep litellm from putting its names for provider and model into the Responses API's ids.
+
+    What they lead back to, and for whom, the gateway's own ids say (`gateway.response_ids`).
+    """
+    from litellm.responses.utils import ResponsesAPIRequestUtils
+
+    ids: Any = ResponsesAPIRequestUtils
+    ids.update_responses_api_response_id_with_model_id = staticmethod(
+        lambda responses_api_response, **_named: responses_api_response
+    )
+
+
+def _forbid_needless_fakes(litellm: Any) -> None:
+    """Have litellm stream the responses of models that it does not know, instead of cutting up a
+    whole one."""
+
+    def streams(model: str, custom_llm_provider: str | None) -> bool:
+        try:
+            known = litellm.utils.get_model_info_helper(model, custom_llm_provider)
+        except Exception:  # it knows nothing of the model, in whatever words
+            return True
+        return known.get("supports_native_streaming") is not False
+
+    litellm.utils.supports_native_streaming = streams

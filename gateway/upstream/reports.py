@@ -21,11 +21,17 @@ _Json = dict[str, Any]
 _COUNTED = {
     ("ollama", Operation.CHAT): "prompt_eval_count",
     ("ollama", Operation.COMPLETION): "prompt_eval_count",
+    ("ollama", Operation.MESSAGES): "prompt_eval_count",
+    ("ollama", Operation.RESPONSES): "prompt_eval_count",
     ("ollama_chat", Operation.CHAT): "prompt_eval_count",
+    ("ollama_chat", Operation.MESSAGES): "prompt_eval_count",
+    ("ollama_chat", Operation.RESPONSES): "prompt_eval_count",
     ("gemini", Operation.EMBEDDING): "usageMetadata",
+    ("nvidia_nim", Operation.RERANK): "usage",
 }
 # For these it always counts.
 _NEVER_REPORT = frozenset({"petals", "replicate", "sagemaker"})
+_NEVER_REPORT_SEARCHES = frozenset({"bedrock", "huggingface", "vertex_ai", "vertex_ai_beta"})
 
 
 class Witness:
@@ -38,7 +44,9 @@ class Witness:
     def __init__(self, provider: str, operation: Operation, tier: object = None) -> None:
         self.tier = tier
         self._expected = _COUNTED.get((provider, operation))
-        self._never = provider in _NEVER_REPORT
+        self._never = provider in _NEVER_REPORT or (
+            operation is Operation.RERANK and provider in _NEVER_REPORT_SEARCHES
+        )
         self._answer: object = None
 
     @property

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.records import Usage
+from gateway.records import Units, Usage
 
 # Names of service tiers in answers and requests, by what their prices go under.
 _TIERS = {
@@ -76,6 +76,65 @@ def read_usage(raw: Mapping[str, Any], tier: str = "") -> Usage:
         searches=_searches(raw, of_prompt),
         tier=tier,
     )
+
+
+def read_image_usage(raw: Mapping[str, Any]) -> Usage | None:
+    """Make the record of a picture's usage; None where it counts nothing."""
+    of_prompt = _mapping(raw.get("input_tokens_details"))
+    of_completion = raw.get("output_tokens_details")
+    prompt = _count(raw.get("input_tokens"))
+    completion = _count(raw.get("output_tokens"))
+    if not (prompt or completion):
+        return None
+    made = completion
+    if isinstance(of_completion, Mapping):
+        made = min(_count(of_completion.get("image_tokens")), completion)
+    # Gemini's thoughts are in the total alone.
+    thoughts = max(_count(raw.get("total_tokens")) - prompt - completion, 0)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion + thoughts,
+        image_prompt_tokens=min(_count(of_prompt.get("image_tokens")), prompt),
+        image_completion_tokens=made,
+        reasoning_tokens=thoughts,
+    )
+
+
+def read_transcription_usage(raw: Mapping[str, Any]) -> Usage | None:
+    """Make the record of a transcription's usage, by tokens or by duration; None of another."""
+    if raw.get("type") == "duration":
+        return read_duration(raw.get("seconds"))
+    of_prompt = _mapping(raw.get("input_token_details"))
+    prompt, completion = _count(raw.get("input_tokens")), _count(raw.get("output_tokens"))
+    if not (prompt or completion):
+        return None
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        audio_prompt_tokens=min(_count(of_prompt.get("audio_tokens")), prompt),
+    )
+
+
+def read_duration(seconds: object) -> Usage | None:
+    """Make the record of so many seconds of sound, which some servers write as text."""
+    try:
+        length = float(seconds) if isinstance(seconds, int | float | str) else 0.0
+    except ValueError:
+        return None
+    if not (math.isfinite(length) and length > 0):
+        return None
+    return Usage(units=Units(milliseconds=round(length * 1000)))
+
+
+def read_rerank_usage(meta: Mapping[str, Any]) -> Usage | None:
+    """Make the record of a reranking's usage, by search or by tokens; None where it has none."""
+    billed, tokens = _mapping(meta.get("billed_units")), _mapping(meta.get("tokens"))
+    prompt = _count(billed.get("total_tokens")) or _count(tokens.get("input_tokens"))
+    # Those of Fireworks are its tokens once more.
+    searches = _count(billed.get("search_units")) if not prompt else 0
+    if not (prompt or searches):
+        return None
+    return Usage(prompt_tokens=prompt, units=Units(queries=searches) if searches else None)
 
 
 def is_report(raw: Mapping[str, Any]) -> bool:

@@ -19,6 +19,7 @@ MINIMAL: dict[Operation, dict[str, Any]] = {
     Operation.CHAT: {"model": "m", "messages": [{"role": "user", "content": "x"}]},
     Operation.COMPLETION: {"model": "m", "prompt": "x"},
     Operation.EMBEDDING: {"model": "m", "input": "x"},
+    Operation.RESPONSES: {"model": "m", "input": "x"},
 }
 
 
@@ -93,7 +94,11 @@ def test_odd_names_are_named_too(name: str, param: str) -> None:
 
 @given(
     st.sampled_from(list(MINIMAL)),
-    st.dictionaries(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists)),
+    st.dictionaries(
+        st.text(max_size=8),
+        st.recursive(st.none() | st.integers() | st.text(max_size=8), st.lists, max_leaves=5),
+        max_size=4,
+    ),
 )
 def test_whatever_is_refused_names_its_parameter(operation: Operation, more: Any) -> None:
     refused: InvalidRequest | None = None

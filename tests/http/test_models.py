@@ -158,8 +158,10 @@ async def test_patch_takes_the_name_from_the_query_and_null_removes(gateway: Gat
         ({"provider": "azure", "base_url": None}, 422, "base_url"),
         ({"provider": "opnai"}, 422, "provider"),
         ({"colour": "red"}, 422, "colour"),
-        ({"model_name": "taken"}, 409, "model_name"),
+        ({"model_name": "taken", "litellm_params": {"model": "taken"}}, 409, "model_name"),
         ({"model_name": ""}, 422, "model_name"),
+        ({"litellm_params": {"model": "*"}}, 422, "litellm_params.model"),
+        ({"litellm_params": {"rpm": 0}}, 422, "litellm_params.rpm"),
         ({"litellm_params": {"model": 5}}, 422, "litellm_params.model"),
     ],
 )
@@ -217,10 +219,143 @@ async def test_a_hidden_secret_sent_back_is_not_taken_for_the_secret(gateway: Ga
         assert "shown in place of a secret" in refused.json()["error"]["message"]
 
 
-async def test_the_same_name_twice_is_a_conflict(gateway: Gateway) -> None:
+async def _pair(gateway: Gateway) -> list[str]:
+    """The ids of two deployments of `m`, which the provider knows as `up` and `m`."""
+    models = [await gateway.add_model("m", litellm_params={"model": up}) for up in ("up", "m")]
+    return [model["model_id"] for model in models]
+
+
+async def test_the_same_name_twice_is_one_more_deployment(gateway: Gateway, key: str) -> None:
+    first, second = await _pair(gateway)
+    listed = (await gateway.manage("GET", "/models")).json()["data"]
+    ids = [entry["model_id"] for entry in listed if entry["id"] == "m"]
+    assert ids == [first, second]
+    names = (await gateway.request("GET", "/v1/models", key)).json()["data"]
+    assert [entry["id"] for entry in names] == ["gpt", "m"]
+    # At random: that one of two gets none of thirty has a chance of one in 500 million.
+    reached = set()
+    for _ in range(30):
+        assert (await gateway.chat(key, "m")).json()["model"] == "m"
+        reached.add(gateway.provider.received[-1].body["model"])
+    assert reached == {"up", "m"}
+
+
+async def test_the_same_deployment_twice_is_a_conflict(gateway: Gateway) -> None:
+    await _pair(gateway)
+    known = (await gateway.manage("GET", "/models/m")).json()["model_id"]
+    for info in ({}, {"mode": "chat"}):
+        again = {
+            "model_name": "m",
+            "litellm_params": {"model": "openai/up", "api_base": f"{gateway.provider.url}/v1/"},
+            "api_key": "sk-upstream-0123456789",
+            "model_info": info,
+        }
+        refused = await gateway.manage("POST", "/models", again)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (409, "model_name")
+        assert repr(known) in refused.json()["error"]["message"]
+    assert (await gateway.manage("POST", "/models", again | {"api_key": "k2"})).status_code == 201
+
+
+async def test_where_several_share_a_name_one_is_addressed_by_its_id(gateway: Gateway) -> None:
+    first, second = await _pair(gateway)
+    for method, path in (
+        ("PATCH", "/models/m"),
+        ("PATCH", "/models?name=m"),
+        ("DELETE", "/models/m"),
+        ("DELETE", "/models?name=m"),
+    ):
+        body = {"litellm_params": {"seed": 1}} if method == "PATCH" else None
+        refused = await gateway.manage(method, path, body)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (409, "model_name")
+        assert f"the id of one instead: {first}, {second}" in refused.json()["error"]["message"]
+    for number, path in enumerate((f"/models/{first}", f"/models?id={first}")):
+        changed = await gateway.manage("PATCH", path, {"litellm_params": {"seed": number}})
+        assert changed.status_code == 200, changed.text
+        assert (changed.json()["model_id"], changed.json()["litellm_params"]["seed"]) == (
+            first,
+            number,
+        )
+    assert (await gateway.manage("GET", f"/models/{second}")).json()["model_id"] == second
+    gone = await gateway.manage("DELETE", f"/models/{first}")
+    assert gone.json() == {"id": first, "model_name": "m", "object": "model", "deleted": True}
+    assert (await gateway.manage("PATCH", "/models/m", {"model_info": {"a": 1}})).is_success
+
+
+@pytest.mark.parametrize("way", ["path", "query", "body"])
+async def test_delete_takes_an_id_in_three_places(gateway: Gateway, way: str) -> None:
+    first, second = await _pair(gateway)
+    match way:
+        case "path":
+            response = await gateway.manage("DELETE", f"/models/{first}")
+        case "query":
+            response = await gateway.manage("DELETE", f"/models?id={first}")
+        case _:
+            response = await gateway.manage("DELETE", "/models", {"id": first})
+    assert response.status_code == 200, response.text
+    listed = (await gateway.manage("GET", "/models")).json()["data"]
+    assert [entry["model_id"] for entry in listed] == [second]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        ("/models?id=x&name=y", None, "model_name"),
+        ("/models/x?id=y", None, "id"),
+        ("/models?name=x", {"id": "y"}, "id"),
+        ("/models", {"id": 5}, "id"),
+    ],
+)
+async def test_a_model_is_named_in_one_way(
+    gateway: Gateway, path: str, body: Any, param: str
+) -> None:
+    refused = await gateway.manage("DELETE", path, body)
+    assert (refused.status_code, refused.json()["error"]["param"]) == (422, param)
+
+
+async def test_a_name_is_no_id(gateway: Gateway) -> None:
     await gateway.add_model("m")
-    refused = await gateway.manage("POST", "/models", {"model_name": "m", "provider": "openai"})
-    assert (refused.status_code, refused.json()["error"]["param"]) == (409, "model_name")
+    for method in ("PATCH", "DELETE"):
+        missing = await gateway.manage(method, "/models?id=m", {} if method == "PATCH" else None)
+        assert (missing.status_code, missing.json()["error"]["param"]) == (404, "id")
+
+
+async def test_a_model_renamed_to_a_name_that_there_is_joins_it(gateway: Gateway) -> None:
+    await gateway.add_model("m")
+    await gateway.add_model("other")
+    joined = await gateway.manage("PATCH", "/models/other", {"model_name": "m"})
+    assert joined.status_code == 200, joined.text
+    listed = (await gateway.manage("GET", "/models")).json()["data"]
+    assert [(entry["id"], entry["litellm_params"]["model"]) for entry in listed] == [
+        ("m", "m"),
+        ("m", "other"),
+    ]
+
+
+async def test_patterns_are_listed_for_admins_and_what_they_stand_for_is_found(
+    gateway: Gateway, key: str
+) -> None:
+    await gateway.add_model("openai/*", litellm_params={"model": "*"})
+    listed = (await gateway.manage("GET", "/models")).json()["data"]
+    assert {entry["id"] for entry in listed} == {"gpt", "openai/*"}
+    names = (await gateway.request("GET", "/v1/models", key)).json()["data"]
+    assert [entry["id"] for entry in names] == ["gpt"]
+    for caller in (key, gateway.admin_key):
+        one = await gateway.request("GET", "/v1/models/openai/gpt-4o", caller)
+        assert (one.status_code, one.json()["id"]) == (200, "openai/gpt-4o")
+        assert one.json()["owned_by"] == "openai"
+    only = (await gateway.issue_key(models=["gpt"]))["key"]
+    for name, caller in (("openai/gpt-4o", only), ("azure/x", key)):
+        missing = await gateway.request("GET", f"/v1/models/{name}", caller)
+        assert (missing.status_code, missing.json()["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_a_model_limit_of_a_key_holds_for_all_deployments_together(gateway: Gateway) -> None:
+    first, _ = await _pair(gateway)
+    secret = (await gateway.issue_key(model_rpm_limit={"m": 2}))["key"]
+    statuses = [(await gateway.chat(secret, "m")).status_code for _ in range(2)]
+    await gateway.manage("PATCH", f"/models/{first}", {"litellm_params": {"seed": 1}})
+    statuses.append((await gateway.chat(secret, "m")).status_code)
+    assert statuses == [200, 200, 429]
 
 
 async def test_an_unknown_model_cannot_be_patched_or_deleted(gateway: Gateway) -> None:

@@ -13,6 +13,22 @@ DEFAULTS: Json = {
     "drop_params": False,
     "request_timeout": 600.0,
     "stream_timeout": None,
+    "first_token_timeout": None,
+    "routing_strategy": "simple-shuffle",
+    # The fixture's.
+    "num_retries": 0,
+    "retry_policy": {},
+    "retry_after": 0.0,
+    "allowed_fails": None,
+    "cooldown_time": 5.0,
+    "fallbacks": {},
+    "context_window_fallbacks": {},
+    "content_policy_fallbacks": {},
+    "default_fallbacks": [],
+    "max_fallbacks": 5,
+    "model_group_alias": {},
+    "cache": False,
+    "cache_params": {},
     "maximum_spend_logs_retention_period": "90d",
     "store_prompts_in_spend_logs": False,
     "redact_stored_prompts": ["keys", "emails", "card_numbers"],
@@ -28,6 +44,30 @@ async def test_settings_are_read_and_changed_one_by_one(gateway: Gateway) -> Non
     assert (await gateway.manage("GET", "/settings")).json() == DEFAULTS | patch
     back = await gateway.manage("PATCH", "/settings", {"redact_stored_prompts": None})
     assert back.json() == DEFAULTS | {"drop_params": True}
+
+
+async def test_routing_is_set_in_litellms_shapes(gateway: Gateway) -> None:
+    changed = await gateway.manage(
+        "PATCH",
+        "/settings",
+        {
+            "routing_strategy": "latency-based-routing",
+            "fallbacks": [{"gpt": ["claude"]}, {"*": "spare"}],
+            "model_group_alias": {"fast": {"model": "gpt", "hidden": False}},
+            "retry_policy": {"TimeoutErrorRetries": 1, "BadRequestErrorRetries": 0},
+        },
+    )
+    expected = {
+        "routing_strategy": "latency-based-routing",
+        "fallbacks": {"gpt": ["claude"], "*": ["spare"]},
+        "model_group_alias": {"fast": "gpt"},
+        "retry_policy": {"TimeoutErrorRetries": 1},
+    }
+    assert (changed.status_code, changed.json()) == (200, DEFAULTS | expected)
+    [entry, *_] = (await gateway.manage("GET", "/audit?limit=1")).json()["data"]
+    assert entry["after"] == expected
+    back = await gateway.manage("PATCH", "/settings", dict.fromkeys(expected))
+    assert back.json() == DEFAULTS
 
 
 async def test_a_change_is_in_use_at_once(gateway: Gateway) -> None:
@@ -61,6 +101,9 @@ RETENTION = "maximum_spend_logs_retention_period"
         ({"request_timeout": 0}, "request_timeout", "seconds above 0"),
         ({"drop_param": True}, "drop_param", "did you mean drop_params?"),
         ({"x": 1}, "x", "there are drop_params, request_timeout"),
+        ({"num_retries": 11}, "num_retries", "takes a whole number from 0 to 10"),
+        ({"fallbacks": [{"a": [{"model": "b"}]}]}, "fallbacks.0.a.0", "without parameters"),
+        ({"model_group_alias": {"a": 1}}, "model_group_alias.a", "takes the name of a model"),
         ({RETENTION: "1d"}, RETENTION, "takes 2d or more"),
         ({RETENTION: 0}, RETENTION, "or forever"),
         ({RETENTION: "never"}, RETENTION, "or forever"),

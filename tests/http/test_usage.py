@@ -50,7 +50,7 @@ async def test_a_group_has_every_measure_and_names_beside_ids(gateway: Gateway) 
             **owned, prompt_tokens=100, completion_tokens=20, cached_tokens=60,
             cache_write_tokens=5, reasoning_tokens=7, cost=12_000, latency_ms=300,
         ),
-        ledger_row(**owned, cost=None, estimated=True, latency_ms=101),
+        ledger_row(**owned, cost=None, estimated=True, cache_hit=True, latency_ms=101),
         ledger_row(**owned, cost=0, outcome="failed", status=502, error="api_error", latency_ms=0),
     )  # fmt: skip
     measures = {
@@ -67,6 +67,7 @@ async def test_a_group_has_every_measure_and_names_beside_ids(gateway: Gateway) 
         "latency_avg_ms": 133.7,
         "estimated": 1,
         "unpriced": 1,
+        "cache_hits": 1,
     }
     assert await get(gateway, f"?group_by=day,key,team&{SPAN}") == {
         "object": "list",
@@ -272,6 +273,7 @@ async def test_a_request_as_json_and_csv(gateway: Gateway) -> None:
         "error": "api_error",
         "outcome": "cut",
         "stream": True,
+        "cache_hit": False,
         "end_user": None,
         "tags": ["é", "b"],
     }

@@ -133,12 +133,12 @@ def _stream_bedrock(provider: FakeProvider, row: Row) -> None:
         ("messageStop", {"stopReason": "end_turn"}),
         ("metadata", {"usage": row.reported, "metrics": {"latencyMs": 1}}),
     ]
-    content = b"".join(_amazon_event(name, body) for name, body in events)
+    content = b"".join(amazon_event(name, body) for name, body in events)
     media_type = "application/vnd.amazon.eventstream"
     provider.does(lambda: Response(content, media_type=media_type))
 
 
-def _amazon_event(name: str, body: Json) -> bytes:
+def amazon_event(name: str, body: Json) -> bytes:
     """A message of Amazon's binary event streams."""
     headers = b"".join(
         bytes([len(key)]) + key.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()

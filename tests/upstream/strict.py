@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel
 
 Json = dict[str, Any]
 M = TypeVar("M", bound=BaseModel)
 
+EVENTS: dict[str, type[BaseModel]] = {
+    get_args(event.model_fields["type"].annotation)[0]: event
+    for event in get_args(get_args(ResponseStreamEvent)[0])
+}
 PROVIDERS_OWN = frozenset(
     {
         # Anthropic's, also on Bedrock; `reasoning_content` is DeepSeek's, vLLM's, … too.
@@ -49,6 +54,14 @@ def text_chunk(body: Json, *allowed: str) -> Completion:
 
 def embeddings(body: Json) -> CreateEmbeddingResponse:
     return strictly(CreateEmbeddingResponse, body)
+
+
+def response(body: Json) -> Response:
+    return strictly(Response, body)
+
+
+def response_event(body: Json) -> BaseModel:
+    return strictly(EVENTS[body["type"]], body)
 
 
 def strictly(model: type[M], body: Json, *allowed: str) -> M:

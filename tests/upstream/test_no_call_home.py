@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import media
+
 # In a process of its own: litellm is imported once, and an audit hook cannot be taken off.
 PROGRAM = """
 import sys
@@ -28,6 +30,7 @@ import asyncio, json
 import httpx
 from gateway.app import create_app
 from gateway.settings import Settings
+from tests import media
 from tests.servers import FakeProvider, Gateway, answer, chunks, serving
 from tests.upstream.providers import PROVIDERS, registration
 
@@ -60,6 +63,11 @@ async def calls(gateway, provider):
                 provider.behaviour = None
             response = await gateway.chat(key, name, stream=stream)
             answered.setdefault(name, []).append(response.status_code)
+    for operation in media.REQUESTS:
+        await gateway.add_model(operation, **media.at(operation, provider.url))
+        provider.does(media.whole(operation))
+        response = await media.send(gateway, operation, key, model=operation)
+        answered.setdefault("media", []).append(response.status_code)
     provider.does(answer({"error": {"message": "no"}}, 401))
     await gateway.chat(key, "hosted_vllm")
     # What litellm does after an answer.
@@ -108,6 +116,7 @@ def test_the_calls_were_answered(report: dict[str, dict[str, list[int]]]) -> Non
     answered = report["answered"]
     for provider in ("openai", "azure", "hosted_vllm", "ollama", "lemonade", "mistral"):
         assert answered[provider] == [200, 200], answered
+    assert answered["media"] == [200] * len(media.REQUESTS)
 
 
 def test_only_calls_are_made_of_the_provider(report: dict[str, list[str]]) -> None:

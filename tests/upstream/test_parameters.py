@@ -330,3 +330,14 @@ async def test_usage_is_as_reported(gateway: Gateway, key: str) -> None:
     options = {"include_usage": True}
     seen = events(await gateway.chat(key, "fake-openai", stream=True, stream_options=options))
     assert seen.usage == reported
+
+
+async def test_tools_of_litellms_own_servers_are_the_providers_matter(
+    gateway: Gateway, key: str
+) -> None:
+    """litellm would run them itself: ask servers of its proxy, and call the model in a loop."""
+    tool = {"type": "mcp", "server_label": "x", "server_url": "litellm_proxy/mcp/x"}
+    response = await gateway.chat(key, "fake-openai", tools=[tool])
+    assert response.status_code == 200, response.text
+    [received] = gateway.provider.received
+    assert received.body["tools"] == [tool]

@@ -308,7 +308,7 @@ def test_googles_traffic_type_is_a_tier(traffic: str) -> None:
     response: Any = litellm.ModelResponse()
     response.usage = litellm.Usage(prompt_tokens=1, completion_tokens=1, total_tokens=2)
     response._hidden_params = {"provider_specific_fields": {"traffic_type": traffic}}
-    usage = reports.of_answer(response, None, reports.Witness("vertex_ai", Operation.CHAT))
+    usage = reports.of_answer(response, reports.Witness("vertex_ai", Operation.CHAT))
     assert usage == Usage(
         prompt_tokens=1, completion_tokens=1, tier="flex" if traffic.endswith("FLEX") else ""
     )

@@ -14,6 +14,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.errors import InvalidRequest
 from gateway.http.bodies.completions import Chat, Completion, Embedding
+from gateway.http.bodies.media import (
+    Image,
+    ImageEdit,
+    Moderation,
+    Rerank,
+    Speech,
+    Transcription,
+)
+from gateway.http.bodies.messages import CountTokens, Messages
+from gateway.http.bodies.responses import ResponseBody
 from gateway.http.bodies.shared import invalid_request
 from gateway.records import Operation
 
@@ -21,7 +31,22 @@ BODIES: dict[Operation, TypeAdapter[Any]] = {
     Operation.CHAT: TypeAdapter(Chat),
     Operation.COMPLETION: TypeAdapter(Completion),
     Operation.EMBEDDING: TypeAdapter(Embedding),
+    Operation.RESPONSES: TypeAdapter(ResponseBody),
+    Operation.MESSAGES: TypeAdapter(Messages),
+    Operation.COUNT_TOKENS: TypeAdapter(CountTokens),
+    Operation.MODERATION: TypeAdapter(Moderation),
+    Operation.IMAGE: TypeAdapter(Image),
+    Operation.IMAGE_EDIT: TypeAdapter(ImageEdit),
+    Operation.SPEECH: TypeAdapter(Speech),
+    Operation.TRANSCRIPTION: TypeAdapter(Transcription),
+    Operation.RERANK: TypeAdapter(Rerank),
 }
+
+FORMS = frozenset({Operation.IMAGE_EDIT, Operation.TRANSCRIPTION})
+"""Those whose bodies are no JSON, but `multipart/form-data`."""
+
+# OpenAI's, where the caller names none.
+_DEFAULT_MODELS = {Operation.MODERATION: "omni-moderation-latest"}
 
 
 def validate(operation: Operation, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,8 +56,10 @@ def validate(operation: Operation, body: Mapping[str, Any]) -> dict[str, Any]:
         InvalidRequest: `param` names the first parameter at fault.
     """
     given = {name: value for name, value in body.items() if value is not None}
+    if operation in _DEFAULT_MODELS:
+        given.setdefault("model", _DEFAULT_MODELS[operation])
     try:
-        BODIES[operation].validate_python(given)
+        read: dict[str, Any] = BODIES[operation].validate_python(given)
     except ValidationError as error:
         raise invalid_request(error) from None
     if "stream_options" in given and not given.get("stream"):
@@ -41,4 +68,5 @@ def validate(operation: Operation, body: Mapping[str, Any]) -> dict[str, Any]:
             param="stream_options",
             code="invalid_value",
         )
-    return given
+    # JSON says itself what is a number.
+    return read if operation in FORMS else given

@@ -35,6 +35,17 @@ async def test_a_model_that_is_not_registered_has_its_list_price(gateway: Gatewa
         assert await cost(gateway, completion_response={"model": name, "usage": usage}) == 2.5
 
 
+async def test_a_model_of_a_pattern_and_of_several_deployments_has_a_price(
+    gateway: Gateway,
+) -> None:
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 0, "total_tokens": 1_000_000}
+    await gateway.add_model("mine/*", litellm_params={"model": "*"})
+    assert await cost(gateway, completion_response={"model": "mine/gpt-4o", "usage": usage}) == 2.5
+    await gateway.add_model("two", litellm_params={"model": "house"})
+    await gateway.add_model("two", litellm_params={"model": "gpt-4o-mini"})
+    assert await cost(gateway, completion_response={"model": "two", "usage": usage}) == 0.15
+
+
 async def test_a_prompt_costs_what_it_is_likely_to(gateway: Gateway) -> None:
     await gateway.add_model("mine", litellm_params={"input_cost_per_token": 0.001})
     estimate = await cost(gateway, model="mine", messages=MESSAGES)

@@ -84,6 +84,19 @@ async def test_litellms_client_reads_readiness(gateway: Gateway) -> None:
     assert await asyncio.to_thread(client.get_readiness) == {"status": "healthy", "db": "connected"}
 
 
+async def test_pictures_are_not_made_to_try(gateway: Gateway) -> None:
+    await gateway.add_model("dear", litellm_params={"model": "gpt-image-1"})
+    await gateway.add_model("cheap")
+    found = (await gateway.request("GET", "/health", gateway.admin_key)).json()
+    assert (found["healthy_count"], found["unhealthy_count"]) == (1, 0)
+    [entry] = found["untried_endpoints"]
+    assert (entry["model_name"], entry["mode"]) == ("dear", "image_generation")
+    assert "costs money" in entry["not_tried"]
+    named = await gateway.request("GET", "/health?model=dear", gateway.admin_key)
+    assert (named.status_code, named.json()["healthy_count"]) == (200, 0)
+    assert len(gateway.provider.received) == 1
+
+
 async def test_details_are_for_an_admin(gateway: Gateway, key: str) -> None:
     await gateway.app.state.services.lane.wait()
     details = await gateway.request("GET", "/health/readiness/details", gateway.admin_key)
@@ -167,6 +180,40 @@ async def test_one_model_is_tried_alone(gateway: Gateway, way: str) -> None:
     assert (unhealthy.status_code, unhealthy.json()["unhealthy_count"]) == (503, 1)
     everything = await gateway.request("GET", "/health", gateway.admin_key)
     assert (everything.status_code, everything.json()["unhealthy_count"]) == (200, 2)
+
+
+async def test_every_deployment_is_tried_and_the_one_that_fails_named_by_its_id(
+    gateway: Gateway,
+) -> None:
+    good = await gateway.add_model("m")
+    bad = await gateway.add_model("m", base_url="http://127.0.0.1:9/v1")
+    report = (await gateway.request("GET", "/health?model=m", gateway.admin_key)).json()
+    assert [entry["model_id"] for entry in report["healthy_endpoints"]] == [good["model_id"]]
+    (unhealthy,) = report["unhealthy_endpoints"]
+    assert unhealthy["model_id"] == bad["model_id"]
+    assert f"gateway models update {bad['model_id']} --base-url" in unhealthy["remedy"]
+
+
+async def test_a_pattern_is_tried_with_the_model_that_stands_in_for_it(gateway: Gateway) -> None:
+    silent = {"model_info": {"id": "silent"}, "litellm_params": {"model": "*"}}
+    await gateway.add_model("silent/*", **silent)
+    told = {"id": "told", "health_check_model": "openai/gpt-4o"}
+    await gateway.add_model("told/*", litellm_params={"model": "*"}, model_info=told)
+    # Where one model serves all names, any will do.
+    await gateway.add_model("one-*", litellm_params={"model": "o3"}, model_info={"id": "one"})
+    report = (await gateway.request("GET", "/health", gateway.admin_key)).json()
+    healthy = {entry["model_id"]: entry["model_name"] for entry in report["healthy_endpoints"]}
+    assert healthy == {"told": "told/*", "one": "one-*"}
+    assert {received.body["model"] for received in gateway.provider.received} == {"gpt-4o", "o3"}
+    (untried,) = report["untried_endpoints"]
+    assert untried["model_id"] == "silent"
+    assert untried["not_tried"] == (
+        "it is a pattern: say with which model, as model_info.health_check_model"
+    )
+    # Who asks for that name gets another model.
+    await gateway.add_model("told/gpt-4o", litellm_params={"model": "other"})
+    taken = (await gateway.request("GET", "/health?model_id=told", gateway.admin_key)).json()
+    assert "registered as 'told/gpt-4o'" in taken["untried_endpoints"][0]["not_tried"]
 
 
 async def test_without_models_nothing_is_unhealthy(gateway: Gateway) -> None:

@@ -118,6 +118,46 @@ async def test_a_model_group_is_a_model(gateway: Gateway, client: Client) -> Non
     assert one == {"data": [unknown]}
 
 
+async def test_deployments_of_a_name_are_one_group(gateway: Gateway, client: Client) -> None:
+    """LiteLLM's own account of them: what the best of them can do, and the dearest costs."""
+    await call(client.models.new, "gpt", at(gateway, rpm=5, tpm=100), {"id": "a"})
+    await call(client.models.new, "gpt", at(gateway, "openai/gpt-4o-mini", rpm=7), {"id": "b"})
+    await call(client.models.new, "gpt", at(gateway, "hosted_vllm/gpt-oss"), {"id": "c"})
+    (group,) = await call(client.model_groups.info)
+    assert {name: group[name] for name in ("model_group", "providers", "mode", "rpm", "tpm")} == {
+        "model_group": "gpt",
+        "providers": ["openai", "hosted_vllm"],
+        "mode": "chat",
+        "rpm": 12,
+        "tpm": 100,
+    }
+    assert group["input_cost_per_token"] == 2.5e-06
+    assert group["supports_vision"] is True
+    listed = await call(client.models.info)
+    assert [(each["model_name"], each["model_info"]["id"]) for each in listed] == [
+        ("gpt", "a"),
+        ("gpt", "b"),
+        ("gpt", "c"),
+    ]
+    page = await call(client.http.request, "GET", "/v2/model/info?model=gpt&size=2")
+    assert (page["total_count"], len(page["data"])) == (3, 2)
+    one = await call(client.http.request, "GET", "/model/info?litellm_model_id=b")
+    assert one["data"][0]["litellm_params"]["model"] == "openai/gpt-4o-mini"
+    await call(client.models.delete, "b")
+    assert [each["model_info"]["id"] for each in await call(client.models.info)] == ["a", "c"]
+
+
+async def test_a_pattern_is_listed_for_admins_alone(gateway: Gateway, client: Client) -> None:
+    await call(client.models.new, "openai/*", at(gateway, "openai/*"), {"id": "wild"})
+    (listed,) = await call(client.models.info)
+    assert (listed["model_name"], listed["litellm_params"]["model"]) == ("openai/*", "openai/*")
+    assert listed["model_info"]["input_cost_per_token"] is None
+    theirs = Client(gateway.url, (await gateway.issue_key())["key"])
+    assert await call(theirs.models.info) == await call(theirs.models.list) == []
+    said = await call(theirs.chat.completions, "openai/gpt-4o", [{"role": "user", "content": "hi"}])
+    assert said["model"] == "openai/gpt-4o"
+
+
 async def test_an_update_merges(gateway: Gateway, client: Client) -> None:
     made = await call(client.models.new, "gpt", at(gateway, seed=1, top_p=0.5), {"note": "a"})
     model_id = made["model_id"]

@@ -1,0 +1,135 @@
+"""What a provider's HTTP answer has to be before litellm gets it.
+
+litellm reads whatever comes: an answer without end would fill the memory. And of some providers'
+streams it skips what it cannot read, so that a text with a hole would look whole.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
+from functools import partial
+
+import httpx
+import orjson
+
+from gateway.errors import UpstreamError
+from gateway.upstream.event_stream import EventReader, EventTooLarge
+
+EVENTS = "text/event-stream"
+# What zlib calls gzip.
+_GZIP = 16 + zlib.MAX_WBITS
+_MOST_AT_ONCE = 256 * 1024
+
+begun: ContextVar[list[int]] = ContextVar("begun")
+"""Takes the status of each answer that a call has got."""
+
+
+def watch(client: httpx.AsyncClient, most_bytes: int) -> None:
+    """Have what a client gets checked, and read no further than that."""
+    client.event_hooks["response"].append(partial(_check, most_bytes=most_bytes))
+    client.headers["accept-encoding"] = "gzip"
+
+
+async def _check(response: httpx.Response, *, most_bytes: int) -> None:
+    """Raises UpstreamError, as reading the answer then does."""
+    begun.get([]).append(response.status_code)
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("gzip", "identity"):
+        raise _broken("The provider's answer is encoded in a way that was not asked for")
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the client's is so
+    stream = _Checked(response.stream, most_bytes, compressed=encoding == "gzip")
+    if encoding == "gzip":
+        # Or httpx would decompress it once more.
+        del response.headers["content-encoding"]
+    response.stream = stream
+    # Of an error, its status matters more than how it is written.
+    if response.is_success:
+        kind, _, parameters = response.headers.get("content-type", "").lower().partition(";")
+        kind = kind.strip()
+        if kind == "text/html":
+            raise _broken("The provider answered with a web page")
+        if "charset" not in parameters or "utf-8" in parameters:
+            stream.expect(events=kind == EVENTS, text=kind == EVENTS or kind.endswith("json"))
+
+
+class _Checked(httpx.AsyncByteStream):
+    """The bytes of an answer, decompressed."""
+
+    def __init__(self, inner: httpx.AsyncByteStream, most_bytes: int, compressed: bool) -> None:
+        self._inner = inner
+        self._left = most_bytes
+        self._inflate = zlib.decompressobj(_GZIP) if compressed else None
+        self._text: codecs.IncrementalDecoder | None = None
+        self._events: EventReader | None = None
+
+    def expect(self, *, events: bool, text: bool) -> None:
+        self._text = codecs.getincrementaldecoder("utf-8")() if text else None
+        self._events = EventReader() if events else None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for received in self._inner:
+                for piece in self._plain(received):
+                    self._look_at(piece)
+                    yield piece
+        except UpstreamError:
+            # Whoever reads need not close what has failed.
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def _plain(self, received: bytes) -> Iterator[bytes]:
+        if self._inflate is None:
+            yield received
+            return
+        while received:
+            try:
+                # A few bytes can stand for very many.
+                piece = self._inflate.decompress(received, _MOST_AT_ONCE)
+            except zlib.error:
+                raise _broken("The provider's answer cannot be decompressed") from None
+            received = self._inflate.unconsumed_tail
+            if piece:
+                yield piece
+
+    def _look_at(self, piece: bytes) -> None:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise _broken("The provider's answer is larger than the gateway reads")
+        if self._text:
+            try:
+                self._text.decode(piece)
+            except UnicodeDecodeError:
+                raise _broken("The provider's answer is no UTF-8") from None
+        if self._events:
+            try:
+                found = self._events.feed(piece)
+            except EventTooLarge:
+                raise _broken("The provider sent an event that is too large") from None
+            if not all(_is_sound(data) for _, data in found):
+                raise _broken("The provider sent an event that is no JSON")
+
+
+def _is_sound(data: str) -> bool:
+    """Whether what begins as JSON is such; `[DONE]` and other marks do not."""
+    if not data.startswith(("{", "[{", '["')):
+        return True
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        try:
+            # Which takes half of a surrogate pair.
+            json.loads(data)
+        except (ValueError, RecursionError):
+            return False
+    return True
+
+
+def _broken(message: str) -> UpstreamError:
+    return UpstreamError(message, status=502, type="api_error")
