@@ -5,15 +5,18 @@ A handler in `gateway.http` has authenticated the caller and validated the body.
 1. `resolve` finds the deployments that the name stands for, if the key may call it.
 2. `Accounting.open` lets the call in, or refuses it: it counts the request against the key's
    limits, sets the most it can cost aside in its budgets, and notes it in the ledger's journal.
-3. `Failover` chooses a deployment, and others where that one fails.
-4. `LitellmLane` calls its provider.
-5. A stream's first event is awaited before anything is answered, so that an early failure goes
+3. `ResponseCache`, where it is on, looks for an answer that was given before: then 4 and 5 do not
+   happen.
+4. `Failover` chooses a deployment, and others where that one fails.
+5. `LitellmLane` calls its provider.
+6. A stream's first event is awaited before anything is answered, so that an early failure goes
    elsewhere unseen, or else gets an honest status.
-6. `Bill` settles what was used: once, whatever ends the call.
+7. `Bill` settles what was used: once, whatever ends the call.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,12 +25,13 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.accounting import Accounting, Bill, Served
+from gateway.cache import Entry, Lookup, ResponseCache
 from gateway.catalogue import Group
 from gateway.deployments import Attempt
 from gateway.errors import GatewayError, UnknownModel, UpstreamError
 from gateway.failover import Failover
 from gateway.money import dollars
-from gateway.records import Call, Content, Key, Usage
+from gateway.records import Call, Content, Key, Operation, Usage
 from gateway.registry import Registry
 from gateway.resolve import resolve
 from gateway.transcripts import recorder
@@ -36,6 +40,7 @@ from gateway.upstream.litellm_lane import LitellmLane
 Json = dict[str, Any]
 
 _VERSION = version("litellm")
+_COMPLETIONS = (Operation.CHAT, Operation.COMPLETION)
 # What of a name may stand in a header as it is.
 _PLAIN = " !#$&'()*+,/:;=?@[]^`{|}"
 
@@ -46,6 +51,8 @@ class Answer:
 
     body: Json | Content
     headers: dict[str, str]
+    deployment_id: str
+    """What gave it."""
 
 
 class Stream:
@@ -54,14 +61,17 @@ class Stream:
     def __init__(
         self,
         bill: Bill,
-        attempt: Attempt,
+        attempt: Attempt | None,
+        lookup: Lookup,
         headers: dict[str, str],
         first: tuple[Json, Usage | None],
         rest: AsyncGenerator[tuple[Json, Usage | None]],
     ) -> None:
+        """`attempt` is None where the answer comes from the cache."""
         self.headers = headers
         self._bill = bill
         self._attempt = attempt
+        self._lookup = lookup
         self._rest = rest
         self._usage: Usage | None = None
         self._error: Exception | None = None
@@ -71,28 +81,46 @@ class Stream:
 
     async def __aiter__(self) -> AsyncIterator[Json]:
         """The chunks that the caller is to see. Raises UpstreamError where the provider fails."""
-        for shown in self._first:
-            yield shown
         try:
+            await self._settle_reported()
+            for shown in self._first:
+                yield shown
             async for chunk in self._rest:
-                for shown in self._shown(*chunk):
+                told = self._shown(*chunk)
+                await self._settle_reported()
+                for shown in told:
                     yield shown
         except Exception as error:
             self._error = error
-            if isinstance(error, UpstreamError):
+            if self._attempt is not None and isinstance(error, UpstreamError):
                 self._attempt.failed(error)
             raise
         self._whole = True
         # Before the caller can know that all has come.
         await self._settle()
+        if self._bill.served is not None:
+            await self._lookup.keep(self._bill.served.model)
 
     def _shown(self, chunk: Json, usage: Usage | None) -> list[Json]:
-        if usage is None:
-            self._bill.chunk(chunk)
-        else:
+        self._lookup.event(chunk)
+        if usage is not None:
             self._usage = usage
+        call = self._bill.call
+        if call.operation not in _COMPLETIONS or not chunk.get("usage"):
+            self._bill.chunk(chunk)
+            return [chunk]
         # Usage is always asked of the provider; the caller sees it only where it asked too.
-        return [chunk] if self._bill.call.wants_usage or not chunk.get("usage") else []
+        return [chunk] if call.wants_usage else []
+
+    async def _settle_reported(self) -> None:
+        # The event beside which the report comes can tell the caller that it is the last.
+        if self._usage is not None:
+            await self._settle()
+
+    @property
+    def deployment_id(self) -> str:
+        """What gives it."""
+        return _served(self._bill).model.id
 
     async def aclose(self) -> None:
         """Cancel the provider's side if it still runs, and settle. Safe to call twice."""
@@ -102,7 +130,8 @@ class Stream:
         try:
             await self._rest.aclose()
         finally:
-            self._attempt.close()
+            if self._attempt is not None:
+                self._attempt.close()
             await self._settle()
 
     async def _settle(self) -> None:
@@ -119,12 +148,18 @@ class Pipeline:
     """Takes calls from admission to settlement."""
 
     def __init__(
-        self, registry: Registry, accounting: Accounting, failover: Failover, lane: LitellmLane
+        self,
+        registry: Registry,
+        accounting: Accounting,
+        failover: Failover,
+        lane: LitellmLane,
+        cache: ResponseCache,
     ) -> None:
         self._registry = registry
         self._accounting = accounting
         self._failover = failover
         self._lane = lane
+        self._cache = cache
 
     async def complete(self, call: Call) -> Answer:
         """Answer a call as a whole.
@@ -141,14 +176,23 @@ class Pipeline:
                 return await self._lane.complete(call, served.model, self._registry.settings)
 
             clock = _Upstream(bill)
-            (body, usage), attempt = await self._failover.run(bill, group, send)
-            attempt.close()
+            lookup = await self._look_up(bill, group)
+            body: Json | Content
+            usage: Usage | None = None
+            if lookup.found is not None and lookup.found.body is not None:
+                clock.start()
+                body = lookup.found.body
+            else:
+                (body, usage), attempt = await self._failover.run(bill, group, send)
+                attempt.close()
             durations = clock.durations()
             cost = await bill.complete(usage, body)
-        headers = _headers(bill)
+            if bill.served is not None:
+                await lookup.keep(bill.served.model, body)
+        headers = _headers(bill) | lookup.headers
         if cost is not None:
             headers["x-litellm-response-cost"] = str(dollars(cost))
-        return Answer(body, headers | durations)
+        return Answer(body, headers | durations, _served(bill).model.id)
 
     async def stream(self, call: Call) -> Stream:
         """Answer a call in events, once the first has come. Raises what `complete` raises."""
@@ -170,8 +214,27 @@ class Pipeline:
                     ) from None
 
             clock = _Upstream(bill)
-            (first, rest), attempt = await self._failover.run(bill, group, send)
-            return Stream(bill, attempt, _headers(bill) | clock.durations(), first, rest)
+            attempt: Attempt | None = None
+            lookup = await self._look_up(bill, group)
+            if lookup.found is not None:
+                clock.start()
+                rest = _replayed(lookup.found)
+                first = await anext(rest)
+            else:
+                (first, rest), attempt = await self._failover.run(bill, group, send)
+            headers = _headers(bill) | lookup.headers | clock.durations()
+            return Stream(bill, attempt, lookup, headers, first, rest)
+
+    async def _look_up(self, bill: Bill, group: Group) -> Lookup:
+        """What the cache has for the call; where that is an answer, the bill knows."""
+        registry = self._registry
+        lookup = await self._cache.look_up(bill.call, group, registry.settings)
+        if lookup.found is not None:
+            found = lookup.found.deployment_id
+            giver = next((each for each in group.deployments if each.id == found), None)
+            giver = giver or group.deployments[0]
+            bill.hit(Served(giver, registry.prices(giver)))
+        return lookup
 
     async def _open(self, call: Call) -> tuple[Group, Bill]:
         registry = self._registry
@@ -207,6 +270,13 @@ class _Upstream:
         }
 
 
+async def _replayed(entry: Entry) -> AsyncGenerator[tuple[Json, Usage | None]]:
+    """The events of a stored stream, among which others get their turn."""
+    for event in entry.events:
+        yield event, None
+        await asyncio.sleep(0)
+
+
 def _pinned(group: Group, deployment_id: str, call: Call) -> Group:
     """The group with this deployment alone. Raises UnknownModel where it has none such."""
     found = tuple(model for model in group.deployments if model.id == deployment_id)
@@ -225,20 +295,27 @@ async def _settled(bill: Bill) -> AsyncIterator[None]:
         raise
 
 
+def _served(bill: Bill) -> Served:
+    assert bill.served is not None  # noqa: S101 - something has answered
+    return bill.served
+
+
 def _headers(bill: Bill) -> dict[str, str]:
     """LiteLLM's headers (proxy/common_request_processing.py), for what there is to tell."""
     key: Key = bill.call.key
-    assert bill.served is not None  # noqa: S101 - something has answered
+    served = _served(bill).model
     told = {
         "x-litellm-call-id": bill.id,
-        "x-litellm-model-id": quote(bill.served.model.id, _PLAIN),
-        "x-litellm-model-group": quote(bill.served.model.name, _PLAIN),
+        "x-litellm-model-id": quote(served.id, _PLAIN),
+        "x-litellm-model-group": quote(served.name, _PLAIN),
         "x-litellm-version": _VERSION,
         "x-litellm-key-spend": dollars(bill.spent),
         "x-litellm-key-max-budget": None if key.max_budget is None else dollars(key.max_budget),
         "x-litellm-key-tpm-limit": key.tpm_limit,
         "x-litellm-key-rpm-limit": key.rpm_limit,
     }
+    if bill.cache_hit:
+        told["x-litellm-response-cost"] = dollars(0)
     admitted = bill.admission.headers if bill.admission else {}
     given = {name: str(value) for name, value in told.items() if value is not None}
     return given | bill.attempts() | admitted

@@ -16,6 +16,9 @@ DEFAULT_DATABASE_URL = "sqlite:///gateway.db"
 SQLITE_PREFIX = "sqlite:///"
 # Room for several images in one message; providers take 20 to 50 MB.
 DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
+# Room for ten large pictures.
+DEFAULT_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 _COUNT = re.compile(r"0{0,9}[1-9][0-9]{0,17}")
@@ -35,12 +38,16 @@ class Settings:
             file beside the database.
         admin_key: An admin key to accept besides those in the database.
         max_body_bytes: The largest request body that is read.
+        max_answer_bytes: The most that is read of a provider's answer, streams too.
+        redis_url: Where the cache of answers is, if the call settings have it in Redis.
     """
 
     database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     admin_key: str | None = field(default=None, repr=False)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+    max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES
+    redis_url: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
@@ -51,16 +58,20 @@ class Settings:
         """
         # A file of variables may end its lines in \r, which no request could repeat in a key.
         present = {name: value.strip() for name, value in environ.items() if value.strip()}
-        limit = present.get("GATEWAY_MAX_BODY_BYTES", str(DEFAULT_MAX_BODY_BYTES))
-        if not _COUNT.fullmatch(limit):
+        redis_url = present.get("GATEWAY_REDIS_URL")
+        if redis_url is not None and not redis_url.startswith(_REDIS_SCHEMES):
+            # Not the URL itself: it may hold a password.
             raise SettingsError(
-                f"GATEWAY_MAX_BODY_BYTES is {limit!r}; it takes a number of bytes, such as 33554432"
+                "GATEWAY_REDIS_URL is no URL of Redis; it takes redis://HOST:PORT/0, rediss:// for "
+                "TLS, or unix://PATH"
             )
         return cls(
             database_url=present.get("GATEWAY_DATABASE_URL", DEFAULT_DATABASE_URL),
             secret_key=present.get("GATEWAY_SECRET_KEY"),
             admin_key=present.get("GATEWAY_ADMIN_KEY"),
-            max_body_bytes=int(limit),
+            max_body_bytes=_bytes(present, "GATEWAY_MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES),
+            max_answer_bytes=_bytes(present, "GATEWAY_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES),
+            redis_url=redis_url,
         )
 
     @property
@@ -78,3 +89,10 @@ class Settings:
                 f"such as {DEFAULT_DATABASE_URL}"
             )
         return Path(path)
+
+
+def _bytes(present: Mapping[str, str], name: str, default: int) -> int:
+    given = present.get(name, str(default))
+    if not _COUNT.fullmatch(given):
+        raise SettingsError(f"{name} is {given!r}; it takes a number of bytes, such as {default}")
+    return int(given)

@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from datetime import UTC, date, datetime
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, get_args
+
+# pydantic, which describes them, needs this one rather than typing's, below Python 3.12.
+from typing_extensions import TypedDict
 
 from gateway import periods
 from gateway.display import timestamp
@@ -82,6 +85,8 @@ class Sums:
     """Requests whose tokens the gateway counted, since the provider did not report them."""
     unpriced: int
     """Requests without a known price, which cost nothing here."""
+    cache_hits: int
+    """Requests answered from the gateway's cache, which have no tokens and cost nothing."""
 
     def view(self) -> dict[str, Any]:
         """As JSON. Money is in dollars; the average and the rate of no requests are null."""
@@ -99,6 +104,7 @@ class Sums:
             "latency_avg_ms": round(self.latency_ms / self.requests, 1) if self.requests else None,
             "estimated": self.estimated,
             "unpriced": self.unpriced,
+            "cache_hits": self.cache_hits,
         }
 
 
@@ -186,6 +192,7 @@ class RequestView(TypedDict):
     error: str | None
     outcome: str
     stream: bool
+    cache_hit: bool
     end_user: str | None
     tags: list[str]
 
@@ -239,6 +246,7 @@ def request_view(row: LedgerRow, names: Names) -> RequestView:
         "error": row.error,
         "outcome": row.outcome,
         "stream": row.stream,
+        "cache_hit": row.cache_hit,
         "end_user": row.end_user,
         "tags": list(row.tags),
     }

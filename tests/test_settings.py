@@ -23,6 +23,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("GATEWAY_ADMIN_KEY", "sk-abc", "admin_key", "sk-abc"),
         ("GATEWAY_MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
         ("GATEWAY_MAX_BODY_BYTES", "0001", "max_body_bytes", 1),
+        ("GATEWAY_REDIS_URL", "rediss://h:1/0", "redis_url", "rediss://h:1/0"),
     ],
 )
 def test_each_variable_is_read(variable: str, value: str, field: str, read: object) -> None:
@@ -34,7 +35,7 @@ def test_each_variable_is_read(variable: str, value: str, field: str, read: obje
 
 @pytest.mark.parametrize("blank", ["", " ", "\r\n"])
 def test_a_blank_value_counts_as_not_set(blank: str) -> None:
-    names = ("DATABASE_URL", "SECRET_KEY", "ADMIN_KEY", "MAX_BODY_BYTES")
+    names = ("DATABASE_URL", "SECRET_KEY", "ADMIN_KEY", "MAX_BODY_BYTES", "REDIS_URL")
     assert Settings.from_env({f"GATEWAY_{name}": blank for name in names}) == Settings()
 
 
@@ -83,12 +84,22 @@ def test_another_database_url_is_refused_and_not_repeated(url: str) -> None:
     assert "hunter2" not in message
 
 
+@pytest.mark.parametrize("url", ["hunter2", "http://:hunter2@h", "redis:hunter2"])
+def test_another_redis_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"^GATEWAY_REDIS_URL .* redis://HOST:PORT/0"
+    ) as refused:
+        Settings.from_env({"GATEWAY_REDIS_URL": url})
+    assert "hunter2" not in str(refused.value)
+
+
 def test_no_secret_is_in_the_repr() -> None:
     shown = repr(
         Settings(
             database_url="postgresql://u:hunter2@db/g",
             secret_key="the-secret-key",
             admin_key="sk-the-admin-key",
+            redis_url="redis://:hunter2@h",
         )
     )
     assert "hunter2" not in shown

@@ -72,6 +72,7 @@ def _measures(group: Group) -> dict[str, str]:
     shown = {
         "REQUESTS": f"{sums.requests:,}",
         "ERRORS": f"{sums.errors:,}",
+        "HITS": f"{sums.cache_hits:,}",
         "PROMPT": f"{sums.prompt_tokens:,}",
         "CACHED": f"{sums.cached_tokens:,}",
         "COMPLETION": f"{sums.completion_tokens:,}",
@@ -105,7 +106,7 @@ def _cells(row: LedgerRow, names: Names) -> list[str]:
         timestamp(row.started_ms // 1000),
         printable(names.keys.get(row.key_id) or row.key_id),
         printable(row.model),
-        row.outcome if row.error is None else f"{row.outcome}: {printable(row.error)}",
+        _outcome(row),
         printable(row.id),
         str(row.status),
         f"{row.prompt_tokens:,}",
@@ -114,6 +115,11 @@ def _cells(row: LedgerRow, names: Names) -> list[str]:
         f"{row.latency_ms:,}",
         _number(row.first_token_ms),
     ]
+
+
+def _outcome(row: LedgerRow) -> str:
+    outcome = f"{row.outcome}, from the cache" if row.cache_hit else row.outcome
+    return outcome if row.error is None else f"{outcome}: {printable(row.error)}"
 
 
 def request_line(row: LedgerRow, names: Names) -> str:

@@ -91,6 +91,7 @@ _LEDGER = _Source(
         "errors": case((ledger.c.outcome.in_(("complete", "cancelled")), 0), else_=1),
         "estimated": type_coerce(ledger.c.estimated, Integer),
         "unpriced": type_coerce(ledger.c.cost.is_(None), Integer),
+        "cache_hits": type_coerce(ledger.c.cache_hit, Integer),
     },
 )
 
@@ -315,10 +316,8 @@ def _of_single(wanted: UsageFilter) -> list[ColumnElement[bool]]:
         found.append(ledger.c.outcome == wanted.outcome)
     if wanted.end_user is not None:
         found.append(_LEDGER.dimensions["end_user"] == wanted.end_user)
-    if wanted.request_id is not None:
-        found.append(
-            or_(ledger.c.request_id == wanted.request_id, ledger.c.id == wanted.request_id)
-        )
+    if (name := wanted.request_id) is not None:
+        found.append(or_(ledger.c.request_id == name, ledger.c.id == name))
     return found
 
 

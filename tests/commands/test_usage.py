@@ -57,7 +57,7 @@ def cells(line: str) -> list[str]:
 def test_a_table_has_what_costs_most_first_and_a_total(run: Run, tmp_path: Path) -> None:
     put(
         tmp_path,
-        ledger_row(served_model="cheap", cost=12_000, latency_ms=200),
+        ledger_row(served_model="cheap", cost=12_000, latency_ms=200, cache_hit=True),
         ledger_row(served_model="dear", cost=1_234_560_000_000, prompt_tokens=1_000_000),
         ledger_row(served_model="cheap", cost=0, outcome="failed", latency_ms=0),
         ledger_row(served_model=None, cost=None, provider=None, outcome="refused"),
@@ -65,11 +65,11 @@ def test_a_table_has_what_costs_most_first_and_a_total(run: Run, tmp_path: Path)
     shown = run("usage", *SPAN)
     lines = [cells(line) for line in shown.out.splitlines() if line.strip(" ─")]
     assert lines == [
-        ["MODEL", "REQUESTS", "ERRORS", "PROMPT", "CACHED", "COMPLETION", "COST", "AVG", "MS"],
-        ["dear", "1", "0", "1,000,000", "0", "5", "$1,234.56", "100"],
-        ["cheap", "2", "1", "20", "0", "10", "$0.000012", "100"],
-        ["(none)", "1", "1", "10", "0", "5", "$0.00", "100"],
-        ["TOTAL", "4", "2", "1,000,030", "0", "20", "$1,234.56", "100"],
+        cells("MODEL REQUESTS ERRORS HITS PROMPT CACHED COMPLETION COST AVG MS"),
+        ["dear", "1", "0", "0", "1,000,000", "0", "5", "$1,234.56", "100"],
+        ["cheap", "2", "1", "1", "20", "0", "10", "$0.000012", "100"],
+        ["(none)", "1", "1", "0", "10", "0", "5", "$0.00", "100"],
+        ["TOTAL", "4", "2", "1", "1,000,030", "0", "20", "$1,234.56", "100"],
     ]
     assert shown.err.splitlines() == [
         "From 2026-11-17T00:00:00Z to 2026-11-24T00:00:00Z.",
@@ -297,7 +297,7 @@ def test_requests_are_listed_newest_first(run: Run, tmp_path: Path) -> None:
         ledger_row("2026-11-20T12:00:00", id="first"),
         ledger_row("2026-11-20T12:00:02", id="third", status=502, error="api_error",
                    outcome="failed", cost=None),
-        ledger_row("2026-11-20T12:00:01", id="second", first_token_ms=1234),
+        ledger_row("2026-11-20T12:00:01", id="second", first_token_ms=1234, cache_hit=True),
     )  # fmt: skip
     shown = run("usage", "requests", "--limit", "2")
     lines = [cells(line) for line in shown.out.splitlines() if line.strip(" ─")]
@@ -305,7 +305,10 @@ def test_requests_are_listed_newest_first(run: Run, tmp_path: Path) -> None:
         "2026-11-20T12:00:02Z", "key_a", "gpt", "failed:", "api_error", "third", "502", "10", "5",
         "-", "100", "-",
     ]  # fmt: skip
-    assert lines[2][-8:] == ["complete", "second", "200", "10", "5", "$0.0000010", "100", "1,234"]
+    assert lines[2][3:] == [
+        "complete,", "from", "the", "cache", "second", "200", "10", "5", "$0.0000010", "100",
+        "1,234",
+    ]  # fmt: skip
     assert len(lines) == 3
     assert "These are the newest 2" in shown.err
     only = run("usage", "requests", "--status", "502", "--json").json

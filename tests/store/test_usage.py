@@ -69,6 +69,7 @@ def _naive_sums(rows: Sequence[LedgerRow]) -> Sums:
         latency_ms=sum(row.latency_ms for row in rows),
         estimated=sum(row.estimated for row in rows),
         unpriced=sum(row.cost is None for row in rows),
+        cache_hits=sum(row.cache_hit for row in rows),
         **{name: sum(getattr(row, name) for row in rows) for name in tokens},
     )
 
@@ -146,6 +147,7 @@ _rows = st.lists(
         cache_write_tokens=st.integers(0, 10),
         reasoning_tokens=st.integers(0, 10),
         estimated=st.booleans(),
+        cache_hit=st.booleans(),
         cost=st.none() | st.integers(0, 10**12),
         latency_ms=st.integers(0, 5),
         first_token_ms=st.none() | st.integers(0, 3),
