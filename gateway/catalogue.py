@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 from gateway.records import Model
 
@@ -95,6 +96,23 @@ def captured(pattern: str, name: str) -> list[str] | None:
     return [*texts, name[position:end]]
 
 
+def stand_in(model: Model) -> Model | None:
+    """The model itself; of a pattern, one of those that it stands for, to be tried in its place.
+
+    That is the one which `model_info.health_check_model` (LiteLLM's name) says, by the provider's
+    name of it; None where it has to be said and is not.
+    """
+    if not is_pattern(model.name):
+        return model
+    texts: list[str] | None = []
+    if is_pattern(model.upstream_model):
+        named = str(model.info.get("health_check_model") or "")
+        texts = captured(model.upstream_model, named.removeprefix(f"{model.provider}/"))
+    if texts is None or not all(map(_fills, texts)):
+        return None
+    return _made(model, _filled(model.name, texts, "any"), texts)
+
+
 def _specificity(pattern: str) -> tuple[int, int, str]:
     stars = pattern.count(STAR)
     return stars - len(pattern), stars, pattern
@@ -102,11 +120,16 @@ def _specificity(pattern: str) -> tuple[int, int, str]:
 
 def _made(model: Model, name: str, texts: list[str]) -> Model:
     """The deployment of a pattern, for one of its names."""
-    first, *parts = model.upstream_model.split(STAR)
     # A pattern may have more stars than what it stands for, and the other way round.
-    filled = [*texts, *[STAR] * len(parts)][: len(parts)]
-    upstream = first + "".join(text + part for text, part in zip(filled, parts, strict=True))
+    upstream = _filled(model.upstream_model, texts, STAR)
     return dataclasses.replace(model, name=name, upstream_model=upstream)
+
+
+def _filled(pattern: str, texts: Iterable[str], rest: str) -> str:
+    """The pattern with a text in place of each `*`, and `rest` where there are fewer texts."""
+    first, *parts = pattern.split(STAR)
+    filling = zip(chain(texts, repeat(rest)), parts, strict=False)
+    return first + "".join(text + part for text, part in filling)
 
 
 def _fills(text: str) -> bool:

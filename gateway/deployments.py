@@ -6,8 +6,11 @@ single one, and all its share only once that one has been answered.
 
 from __future__ import annotations
 
+import math
 import random
+import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -19,7 +22,8 @@ from gateway.records import CallSettings, Model, RoutingStrategy
 
 _WINDOW_SECONDS = 60.0
 # Of so many calls in a window, more than half must fail; LiteLLM's numbers
-# (router_utils/cooldown_handlers.py).
+# (router_utils/cooldown_handlers.py). Or so many in a row: what was well for most of a minute would
+# otherwise have to be ill for as long.
 _FEWEST_CALLS = 5
 _SHARE_OF_FAILURES = 0.5
 # A latency that is older says nothing; the deployment is tried again.
@@ -30,7 +34,9 @@ _LONGEST_COOLDOWN = 600.0
 _OF_THE_REQUEST = (Fault.BAD_REQUEST, Fault.CONTEXT_WINDOW, Fault.CONTENT_POLICY)
 _AT_ONCE = (Fault.RATE_LIMIT, Fault.AUTHENTICATION, Fault.NOT_FOUND)
 _TYPICAL_TOKENS = 1000
-_MOST_DIGITS = 9
+# Callers choose the names that a pattern stands for.
+_MOST_CONDITIONS = 10_000
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -46,16 +52,17 @@ class Condition:
     Attributes:
         running: Calls that it has taken and not ended.
         cools_until: By the clock, when it is to be tried again; None while it takes its share.
-        probing: Whether the one call that tries it again is running.
+        probing: Calls among them that try it again: one, besides any that it alone can serve.
     """
 
     running: int = 0
     cools_until: float | None = None
-    probing: bool = False
+    probing: int = 0
     _latency: dict[bool, _Latency] = field(default_factory=dict)
     _window_began: float = 0.0
     _calls: int = 0
     _failures: int = 0
+    _in_a_row: int = 0
 
     def takes_calls(self, now: float) -> bool:
         return self.cools_until is None or (now >= self.cools_until and not self.probing)
@@ -76,14 +83,21 @@ class Condition:
             self._window_began, self._calls, self._failures = now, 0, 0
         self._calls += 1
         self._failures += failed
+        self._in_a_row = self._in_a_row + 1 if failed else 0
+
+    def cool(self, until: float) -> None:
+        """Leave it alone, as long as any failure asks for."""
+        self.cools_until = max(until, self.cools_until or until)
 
     def recover(self) -> None:
         self.cools_until = None
-        self._calls = self._failures = 0
+        self._calls = self._failures = self._in_a_row = 0
 
     def fails_too_often(self, allowed: int | None) -> bool:
         if allowed is not None:
             return self._failures > allowed
+        if self._in_a_row >= _FEWEST_CALLS:
+            return True
         share = self._failures / self._calls if self._calls else 0
         return self._calls >= _FEWEST_CALLS and share > _SHARE_OF_FAILURES
 
@@ -108,7 +122,7 @@ class Attempt:
         self._failed = False
         self._closed = False
         condition.running += 1
-        condition.probing |= self._probes
+        condition.probing += self._probes
 
     def answered(self) -> None:
         """The whole answer is there, or a stream's first piece."""
@@ -131,15 +145,14 @@ class Attempt:
         if at_once or condition.fails_too_often(settings.allowed_fails):
             pause = retry_after(error)
             pause = settings.cooldown_time if pause is None else min(pause, _LONGEST_COOLDOWN)
-            condition.cools_until = now + pause
+            condition.cool(now + pause)
 
     def close(self) -> None:
         """Safe to call twice."""
         if not self._closed:
             self._closed = True
             self._condition.running -= 1
-            if self._probes:
-                self._condition.probing = False
+            self._condition.probing -= self._probes
             if self._alive and not self._failed:
                 self._condition.count(self._clock(), failed=False)
 
@@ -152,22 +165,28 @@ class Attempt:
 class Deployments:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._conditions: dict[str, Condition] = {}
+        self._conditions: OrderedDict[tuple[str, str], Condition] = OrderedDict()
 
     def attempt(self, model: Model, streams: bool, settings: CallSettings) -> Attempt:
         return Attempt(self.condition(model), streams, settings, self._clock)
 
     def condition(self, model: Model) -> Condition:
-        return self._conditions.setdefault(model.id, Condition())
+        # What a pattern stands for is each a model of its own: one that does not exist, which a
+        # caller may ask for, says nothing of the others.
+        named = model.id, model.upstream_model
+        condition = self._conditions.get(named)
+        if condition is None:
+            condition = self._conditions[named] = Condition()
+            if len(self._conditions) > _MOST_CONDITIONS:
+                self._forget_one()
+        else:
+            self._conditions.move_to_end(named)
+        return condition
 
-    def keep(self, ids: Sequence[str]) -> None:
-        """Forget all deployments but these, and those that have calls."""
-        kept = set(ids)
-        self._conditions = {
-            model_id: condition
-            for model_id, condition in self._conditions.items()
-            if model_id in kept or condition.running
-        }
+    def _forget_one(self) -> None:
+        """Forget what was asked for least recently and has no calls."""
+        idle = (named for named, each in self._conditions.items() if not each.running)
+        del self._conditions[next(idle)]
 
     def able(self, deployments: Sequence[Model]) -> list[Model]:
         """Those that can take a call; one alone always can."""
@@ -196,22 +215,28 @@ class Deployments:
             case "least-busy":
                 left = _least(left, lambda model: self.condition(model).running)
             case "latency-based-routing":
-                now = self._clock()
-                # One that was not measured of late is measured now.
-                left = _least(left, lambda model: self.condition(model).latency(streams, now) or 0)
+                left = _least(left, lambda model: self._latency(model, streams))
             case "cost-based-routing":
                 left = _least(left, lambda model: _price(prices(model)))
         return random.choices(left, _weights(left))[0]  # noqa: S311 - no secret
+
+    def _latency(self, model: Model, streams: bool) -> float:
+        condition = self.condition(model)
+        known = condition.latency(streams, self._clock())
+        if known is not None:
+            return known
+        # One that was not measured of late is measured now, by one call: it may have become slow.
+        return math.inf if condition.running else 0.0
 
 
 def retry_after(error: GatewayError) -> float | None:
     """The seconds that the provider asks to wait, if it does."""
     given = error.headers.get("retry-after", "").strip()
-    if given.isascii() and given.isdigit():
-        return float(given[:_MOST_DIGITS])
+    if _SECONDS.fullmatch(given):
+        return float(given)
     try:
         moment = parsedate_to_datetime(given)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, zoned.timestamp() - time.time())

@@ -19,6 +19,7 @@ from gateway.catalogue import Group
 from gateway.deployments import Attempt, Deployments, retry_after
 from gateway.errors import Fault, GatewayError, Misconfigured, NoDeployment, UpstreamError
 from gateway.limits import Limiter
+from gateway.litellm_names import RETRY_POLICY
 from gateway.records import CallSettings, Model
 from gateway.registry import Registry
 
@@ -31,13 +32,6 @@ _LONGEST_BACKOFF = 8.0
 _NEVER = (Fault.BAD_REQUEST, Fault.CONTEXT_WINDOW, Fault.CONTENT_POLICY)
 # What is wrong with one deployment need not be with another.
 _ELSEWHERE = (Fault.AUTHENTICATION, Fault.NOT_FOUND)
-# LiteLLM's names (types/router.py, RetryPolicy); it would retry a bad request too.
-RETRY_POLICY = {
-    "AuthenticationErrorRetries": Fault.AUTHENTICATION,
-    "InternalServerErrorRetries": Fault.SERVER,
-    "RateLimitErrorRetries": Fault.RATE_LIMIT,
-    "TimeoutErrorRetries": Fault.TIMEOUT,
-}
 
 Send = Callable[[Served], Awaitable[T]]
 
@@ -64,39 +58,46 @@ class Failover:
         pending: deque[str] = deque()
         known = {group.name}
         failing = group
-        while bill.fallbacks < settings.max_fallbacks and not bill.call.alone:
-            fresh = list(_fallbacks(failing.name, failure, settings))
+        while not bill.call.alone:
+            fresh = dict.fromkeys(_fallbacks(failing.name, failure, settings))
             pending += [name for name in fresh if name not in known]
             known.update(fresh)
-            if not pending:
-                break
-            found = self._registry.catalogue.find(pending.popleft())
+            found = self._next_group(bill, pending, known, settings)
             if found is None:
-                continue
+                break
             failing = found
             try:
-                bill.fall_back([self._served(model) for model in failing.deployments])
                 return await self._try_group(bill, failing, send, settings)
             except (UpstreamError, Misconfigured, NoDeployment) as error:
                 failure = error
-            except GatewayError:
-                # Its limits, or its budget, leave no room for the dearer model.
-                break
         raise first
+
+    def _next_group(
+        self, bill: Bill, pending: deque[str], known: set[str], settings: CallSettings
+    ) -> Group | None:
+        """The first of the pending models that the call can turn to; the bill knows then."""
+        while pending and bill.fallbacks < settings.max_fallbacks:
+            name = pending.popleft()
+            found = self._registry.catalogue.find(name)
+            # An alias may be another name of a model that has failed.
+            if found is None or (found.name != name and found.name in known):
+                continue
+            known.add(found.name)
+            try:
+                bill.fall_back([self._served(model) for model in found.deployments])
+            except GatewayError:
+                # Its limits, or its budget, leave no room for this dearer model.
+                continue
+            return found
+        return None
 
     async def _try_group(
         self, bill: Bill, group: Group, send: Send[T], settings: CallSettings
     ) -> tuple[T, Attempt]:
         tried: set[str] = set()
         retries = 0
-        failure: GatewayError | None = None
+        model = await self._choose(bill, group, settings)
         while True:
-            try:
-                model = await self._choose(bill, group, tried, settings)
-            except NoDeployment:
-                if failure:
-                    raise failure from None
-                raise
             tried.add(model.id)
             served = self._served(model)
             bill.serve(served)
@@ -113,26 +114,52 @@ class Failover:
                 raise
             else:
                 return result, attempt
-            others = [each for each in group.deployments if each.id not in tried]
-            elsewhere = bool(self._deployments.able(others)) if others else False
-            pause = _pause(failure, retries, settings, elsewhere)
-            if bill.call.once or pause is None:
+            if bill.call.once or not _may_retry(failure, retries, settings):
                 raise failure
+            able = self._deployments.able(group.deployments)
+            others = [each for each in able if each.id not in tried]
+            other = await self._first_free(bill, others, settings)
+            if isinstance(other, float):
+                other = await self._after_a_pause(bill, group, failure, retries, settings)
+                tried.clear()
+            model = other
             retries += 1
             bill.retries += 1
-            if not elsewhere:
-                tried.clear()
-                await asyncio.sleep(pause)
 
-    async def _choose(
-        self, bill: Bill, group: Group, tried: set[str], settings: CallSettings
+    async def _after_a_pause(
+        self, bill: Bill, group: Group, failure: GatewayError, retries: int, settings: CallSettings
     ) -> Model:
-        """The deployment for the next try. Raises NoDeployment."""
+        """A deployment that was tried before. Raises the failure where that is of no use."""
+        pause = _pause(failure, retries, settings)
+        cooling = not self._deployments.able(group.deployments)
+        # In vain, where all are left alone for longer.
+        if pause is None or (
+            cooling and self._deployments.seconds_until_able(group.deployments) > pause
+        ):
+            raise failure
+        await asyncio.sleep(pause)
+        try:
+            return await self._choose(bill, group, settings)
+        except NoDeployment:
+            raise failure from None
+
+    async def _choose(self, bill: Bill, group: Group, settings: CallSettings) -> Model:
+        """A deployment that can take the call. Raises NoDeployment."""
         able = self._deployments.able(group.deployments)
         if not able:
             seconds = self._deployments.seconds_until_able(group.deployments)
             raise NoDeployment(group.name, max(1, ceil(seconds)), cooling=True)
-        left = [model for model in able if model.id not in tried] or able
+        chosen = await self._first_free(bill, able, settings)
+        if isinstance(chosen, float):
+            raise NoDeployment(group.name, max(1, ceil(chosen)), cooling=False)
+        return chosen
+
+    async def _first_free(
+        self, bill: Bill, among: Sequence[Model], settings: CallSettings
+    ) -> Model | float:
+        """One of these whose own limits leave room, which is counted; or the seconds until one
+        has."""
+        left = list(among)
         soonest = 0.0
         while left:
             model = self._deployments.choose(
@@ -143,21 +170,20 @@ class Failover:
                 return model
             soonest = min(soonest or wait, wait)
             left.remove(model)
-        raise NoDeployment(group.name, max(1, ceil(soonest)), cooling=False)
+        return soonest
 
     def _served(self, model: Model) -> Served:
         return Served(model, self._registry.prices(model))
 
 
-def _pause(
-    error: GatewayError, retries: int, settings: CallSettings, elsewhere: bool
-) -> float | None:
-    """Seconds to wait before the next try, or None where there is to be none."""
+def _may_retry(error: GatewayError, retries: int, settings: CallSettings) -> bool:
     fault = error.fault if isinstance(error, UpstreamError) else None
-    if fault in _NEVER or retries >= _allowed(fault, settings):
-        return None
-    if elsewhere:
-        return 0.0
+    return fault not in _NEVER and retries < _allowed(fault, settings)
+
+
+def _pause(error: GatewayError, retries: int, settings: CallSettings) -> float | None:
+    """Seconds to wait before a deployment is tried again, or None where it is not to be."""
+    fault = error.fault if isinstance(error, UpstreamError) else None
     # A set-up that does not work would not the next time either.
     if fault is None or fault in _ELSEWHERE:
         return None

@@ -17,11 +17,12 @@ from starlette.types import Message
 
 from gateway import vault
 from gateway.app import create_app
-from gateway.http.sse import DONE, EventStream
+from gateway.http.sse import EventStream
 from gateway.pipeline import Pipeline
 from gateway.records import Call, Operation
 from gateway.settings import Settings
 from gateway.specs import key_record
+from tests.calls import REQUESTS, ended, streamed
 from tests.conftest import ADMIN_KEY
 from tests.ends import NOTHING, Bench, held
 from tests.servers import FakeProvider, Gateway, chunks, http_client, serving
@@ -129,10 +130,13 @@ async def test_who_leaves_before_the_provider_is_called_pays_nothing(gateway: Ga
     assert held(gateway) == NOTHING
 
 
-async def test_a_stream_is_settled_before_its_end_is_told(gateway: Gateway) -> None:
+@pytest.mark.parametrize("operation", [Operation.CHAT, Operation.RESPONSES])
+async def test_a_stream_is_settled_before_its_end_is_told(
+    gateway: Gateway, operation: Operation
+) -> None:
     """A process that is killed just then has billed what its client knows to be whole."""
     await gateway.add_model(litellm_params={"model": "gpt-4o"})
-    gateway.provider.streams(chunks())
+    gateway.provider.streams(streamed(operation))
     held_then: list[object] = []
 
     async def receive() -> dict[str, Any]:
@@ -140,11 +144,13 @@ async def test_a_stream_is_settled_before_its_end_is_told(gateway: Gateway) -> N
         raise AssertionError
 
     async def send(message: Message) -> None:
-        if message.get("body") == DONE:
+        if ended(operation, message.get("body", b"").decode()):
             held_then.append(held(gateway))
 
     pipeline = gateway.app.state.services.pipeline
-    await EventStream(pipeline, new_call(next(numbers)))({}, receive, send)
+    body = {"model": "gpt", "stream": True, **REQUESTS[operation]}
+    call = replace(new_call(next(numbers)), operation=operation, body=body)
+    await EventStream(pipeline, call)({}, receive, send)
     assert held_then == [NOTHING]
 
 

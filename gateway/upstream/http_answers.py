@@ -74,8 +74,11 @@ class _Checked(httpx.AsyncByteStream):
         try:
             async for received in self._inner:
                 for piece in self._plain(received):
-                    self._look_at(piece)
-                    yield piece
+                    sound, fault = self._looked_at(piece)
+                    if sound:
+                        yield sound
+                    if fault:
+                        raise _broken(fault)
         except UpstreamError:
             # Whoever reads need not close what has failed.
             await self.aclose()
@@ -98,22 +101,30 @@ class _Checked(httpx.AsyncByteStream):
             if piece:
                 yield piece
 
-    def _look_at(self, piece: bytes) -> None:
+    def _looked_at(self, piece: bytes) -> tuple[bytes, str | None]:
+        """The piece, or what of it comes before a fault; and what that is."""
         self._left -= len(piece)
         if self._left < 0:
-            raise _broken("The provider's answer is larger than the gateway reads")
-        if self._text:
-            try:
+            return b"", "The provider's answer is larger than the gateway reads"
+        read = 0
+        for line in piece.splitlines(keepends=True) if self._events else [piece]:
+            if fault := self._fault(line):
+                return piece[:read], fault
+            read += len(line)
+        return piece, None
+
+    def _fault(self, piece: bytes) -> str | None:
+        try:
+            if self._text:
                 self._text.decode(piece)
-            except UnicodeDecodeError:
-                raise _broken("The provider's answer is no UTF-8") from None
-        if self._events:
-            try:
-                found = self._events.feed(piece)
-            except EventTooLarge:
-                raise _broken("The provider sent an event that is too large") from None
-            if not all(_is_sound(data) for _, data in found):
-                raise _broken("The provider sent an event that is no JSON")
+            found = self._events.feed(piece) if self._events else ()
+        except UnicodeDecodeError:
+            return "The provider's answer is no UTF-8"
+        except EventTooLarge:
+            return "The provider sent an event that is too large"
+        if not all(_is_sound(data) for _, data in found):
+            return "The provider sent an event that is no JSON"
+        return None
 
 
 def _is_sound(data: str) -> bool:

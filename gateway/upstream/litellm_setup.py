@@ -39,6 +39,7 @@ def load() -> Any:
     litellm.DEFAULT_MAX_RETRIES = 0
     _forbid_hidden_retries()
     _forbid_skipped_events()
+    _tell_errors_of_ollama()
     _forbid_lookups(litellm)
     _forbid_invented_ends(litellm)
     _relay_messages()
@@ -182,6 +183,22 @@ def _forbid_skipped_events() -> None:
         return self.chunk_parser(chunk=json.loads(data))
 
     iterator._handle_string_chunk = handle_as_it_is
+
+
+def _tell_errors_of_ollama() -> None:
+    """Have litellm know an error within a stream, where it misses the fields of a piece."""
+    from litellm.llms.ollama.chat.transformation import OllamaChatCompletionResponseIterator
+    from litellm.llms.ollama.common_utils import OllamaError
+
+    iterator: Any = OllamaChatCompletionResponseIterator
+    parse = iterator.chunk_parser
+
+    def parse_errors_too(self: Any, chunk: dict[str, Any]) -> Any:
+        if isinstance(chunk.get("error"), str):
+            raise OllamaError(status_code=502, message=chunk["error"], headers={})
+        return parse(self, chunk)
+
+    iterator.chunk_parser = parse_errors_too
 
 
 def _relay_messages() -> None:

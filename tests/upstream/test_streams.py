@@ -124,8 +124,7 @@ OLLAMA_ERROR = '{"error":"Overloaded"}\n'
     [
         ("fake-anthropic", ANTHROPIC, ANTHROPIC_ERROR, 500),
         ("fake-gemini", GEMINI, GEMINI_ERROR, 503),
-        # litellm's reading of an answer without the fields that it looks for.
-        ("fake-ollama", OLLAMA, OLLAMA_ERROR, 400),
+        ("fake-ollama", OLLAMA, OLLAMA_ERROR, 502),
     ],
 )
 async def test_error_in_other_formats(
@@ -215,24 +214,17 @@ async def test_broken_connection(gateway: Gateway, key: str, model: str, begun: 
     assert (seen.status, seen.text[:3]) == ((200, "Hel") if begun else (502, ""))
 
 
-@pytest.mark.parametrize("model", ["fake-openai", "fake-azure"])
+@pytest.mark.parametrize("model", OPENAI_LIKE)
 async def test_malformed_chunk(gateway: Gateway, key: str, model: str) -> None:
+    """litellm would skip it, of the last two."""
     malformed = 'data: {"id": "chatcmpl-1", "cho\n\n'
     gateway.provider.streams([*chunks()[:3], malformed, *chunks()[3:]])
     seen = await stream(gateway, key, model)
     assert (seen.status, seen.text, seen.done) == (200, "Hello from", False)
     assert seen.error
-    assert (seen.error["type"], seen.error["code"]) == ("api_error", "500")
+    assert (seen.error["type"], seen.error["code"]) == ("api_error", "502")
     gateway.provider.streams([malformed, *chunks()])
-    assert (await stream(gateway, key, model)).status == 500
-
-
-@pytest.mark.parametrize("model", ["fake-mistral", "fake-hosted_vllm"])
-async def test_malformed_chunk_that_litellm_skips(gateway: Gateway, key: str, model: str) -> None:
-    """A limit of litellm's, stated here: the missing piece cannot be told from outside."""
-    gateway.provider.streams([*chunks()[:3], 'data: {"id": "x", "cho\n\n', *chunks()[3:]])
-    seen = await stream(gateway, key, model)
-    assert (seen.error, seen.done) == (None, True)
+    assert (await stream(gateway, key, model)).status == 502
 
 
 @pytest.mark.parametrize(
@@ -291,7 +283,7 @@ async def test_trickling_answer(gateway: Gateway, key: str) -> None:
 async def test_timeout_of_the_settings(gateway: Gateway, key: str) -> None:
     """`request_timeout` counts for models without a `timeout` of their own."""
     store = gateway.app.state.services.store
-    await store.settings.put(CallSettings(request_timeout=0.3), TESTER)
+    await store.settings.put(CallSettings(num_retries=0, request_timeout=0.3), TESTER)
     try:
         gateway.provider.hangs()
         response = await gateway.chat(key, "fake-openai")
@@ -299,7 +291,7 @@ async def test_timeout_of_the_settings(gateway: Gateway, key: str) -> None:
         gateway.provider.streams(chunks(), hang_after=3)
         assert (await stream(gateway, key, "fake-openai")).error == LATE
     finally:
-        await store.settings.put(CallSettings(), TESTER)
+        await store.settings.put(CallSettings(num_retries=0), TESTER)
 
 
 LEAVERS = [*OPENAI_LIKE, "fake-anthropic", "fake-gemini", "fake-ollama", "fake-bedrock"]

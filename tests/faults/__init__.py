@@ -1,0 +1,1 @@
+"""What providers do wrong, each as its caller and the ledger see it."""
