@@ -14,8 +14,8 @@ _SECRET_NAME = re.compile(
     r"(^|_)(keys?|apikey|secrets?|token|password|passwd|passphrase|credentials?|auth|authorization"
     r"|cookies?|headers)(_|$)"
 )
-# A token's price is no token.
-_PRICE_NAME = re.compile(r"(^|_)cost(_|$)")
+# A token's price is no token, nor is the time until the first.
+_NO_SECRET = re.compile(r"(^|_)(cost|timeout)(_|$)")
 # Where a word begins in apiKey, X-Api-Key.
 _WORD_START = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[-. ]")
 # Deeper than any tool's schema, and far from where Python's recursion ends.
@@ -95,7 +95,7 @@ def is_secret(name: str) -> bool:
     (True, False)
     """
     words = _WORD_START.sub("_", name).lower()
-    return bool(_SECRET_NAME.search(words)) and not _PRICE_NAME.search(words)
+    return bool(_SECRET_NAME.search(words)) and not _NO_SECRET.search(words)
 
 
 def holds_secret(value: object) -> bool:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+from gateway.errors import Fault
+
 TOP_LEVEL = frozenset(
     """
     agent_list assistant_settings callback_settings classifier_plugin credential_list
@@ -176,8 +178,8 @@ PARAMS = frozenset(
     repeat_penalty repetition_penalty response_format roles s3_access_key_id s3_bucket_name
     s3_bucket_owner s3_encryption_key_id s3_endpoint_url s3_output_bucket_name s3_region_name
     s3_secret_access_key safe_prompt safety_identifier safety_settings seed service_tier
-    ssl_verify stop stop_sequences store stream_timeout suffix supports_system_message system
-    temperature template tenant_id tfs_z thinking timeout tool_choice tools top_a top_k
+    ssl_verify stop stop_sequences store suffix supports_system_message system
+    temperature template tenant_id tfs_z thinking tool_choice tools top_a top_k
     top_logprobs top_p transforms truncate typical_p use_chat_completions_api use_xai_oauth user
     user_continue_message verbosity vertex_credentials vertex_location vertex_project
     watsonx_region_name web_search_options
@@ -186,7 +188,7 @@ PARAMS = frozenset(
 
 ROUTING_PARAMS = frozenset(
     """
-    first_token_timeout order rpm stream_timeout stream_total_timeout timeout tpm weight
+    caching first_token_timeout order rpm stream_timeout stream_total_timeout timeout tpm weight
     """.split()
 )
 """What the gateway itself goes by, of `litellm_params`: litellm gets none of it. Those of streams
@@ -197,7 +199,7 @@ UNSUPPORTED_PARAMS = frozenset(
     adaptive_router_config adaptive_router_default_model allow_client_keepalive_override
     auto_router_config auto_router_config_path auto_router_default_model
     auto_router_embedding_model auto_router_max_input_chars auto_router_model_compression
-    auto_router_routing_compression bucket_name budget_duration cache caching
+    auto_router_routing_compression bucket_name budget_duration cache
     complexity_router_config complexity_router_default_model configurable_clientside_auth_params
     context_window_fallback_dict cooldown_time default_api_key_rpm_limit
     default_api_key_tpm_limit embedding_model fallbacks gcs_bucket_name guardrails index_name
@@ -212,6 +214,15 @@ UNSUPPORTED_PARAMS = frozenset(
     """.split()
 )
 """What LiteLLM's router and proxy take from `litellm_params` before a call."""
+
+RETRY_POLICY = {
+    "AuthenticationErrorRetries": Fault.AUTHENTICATION,
+    "InternalServerErrorRetries": Fault.SERVER,
+    "NotFoundErrorRetries": Fault.NOT_FOUND,
+    "RateLimitErrorRetries": Fault.RATE_LIMIT,
+    "TimeoutErrorRetries": Fault.TIMEOUT,
+}
+"""What `retry_policy` can have its own number of retries for."""
 
 PER_CALL = frozenset({"input", "messages", "mock_response", "prompt", "stream", "stream_options"})
 """Parameters of a call, which the gateway refuses for a model."""
@@ -245,6 +256,20 @@ OTHER_PRICES = frozenset(
 )
 """Further prices that a model can be given."""
 
+_PICTURES = frozenset({"image_generation", "image_edit"})
+UNIT_PRICES: dict[str, frozenset[str]] = {
+    "input_cost_per_character": frozenset({"audio_speech"}),
+    "input_cost_per_second": frozenset({"audio_transcription"}),
+    "output_cost_per_second": frozenset({"audio_speech", "audio_transcription"}),
+    "input_cost_per_image": _PICTURES,
+    "output_cost_per_image": _PICTURES,
+    "input_cost_per_pixel": _PICTURES,
+    "output_cost_per_pixel": _PICTURES,
+    "input_cost_per_query": frozenset({"rerank"}),
+}
+"""Prices of other things than tokens, and the modes of the models that can have them. LiteLLM has
+some for other models too, where a second is one of waiting for the answer."""
+
 TIERS = ("balanced", "batches", "flex", "priority", "ultrafast")
 """Service tiers for which LiteLLM's price table has prices of their own."""
 
@@ -261,9 +286,7 @@ ENTRY = frozenset({"blocked", "rpm", "tpm"})
 
 SO_BY_DESIGN: dict[str, dict[str, object]] = {
     "litellm_settings": {
-        "cache": False,
         "disable_hf_tokenizer_download": True,
-        "num_retries": 0,
         "set_verbose": False,
         "suppress_debug_info": True,
         "telemetry": False,
@@ -271,10 +294,9 @@ SO_BY_DESIGN: dict[str, dict[str, object]] = {
     },
     "router_settings": {
         "cache_responses": False,
-        "disable_cooldowns": True,
+        "disable_cooldowns": False,
         "enable_pre_call_checks": False,
-        "num_retries": 0,
-        "routing_strategy": "simple-shuffle",
+        "enable_weighted_failover": True,
         "set_verbose": False,
     },
     "general_settings": {
@@ -289,8 +311,13 @@ WAYS_OUT = {
     "environment_variables": "set the variables in the gateway's own environment",
     "general_settings.database_url": "set GATEWAY_DATABASE_URL instead",
     "general_settings.max_request_size_mb": "set GATEWAY_MAX_BODY_BYTES instead",
+    "general_settings.max_response_size_mb": "set GATEWAY_MAX_ANSWER_BYTES instead",
     "include": "put everything into one file",
+    "litellm_params.cache": "use caching: true or false instead",
     "litellm_params.request_timeout": "use timeout instead",
+    "litellm_settings.model_alias_map": "use router_settings.model_group_alias instead",
+    "model_info.rpm": "what litellm_params.rpm says is kept to",
+    "model_info.tpm": "what litellm_params.tpm says is kept to",
 }
 """How to have what is not supported in the file all the same, where there is a way."""
 
@@ -299,10 +326,11 @@ WAYS_OUT = {
 def is_price(name: str) -> bool:
     """Whether this is a price that the gateway reckons with.
 
-    >>> is_price("input_cost_per_token_above_200k_tokens"), is_price("input_cost_per_second")
+    >>> is_price("input_cost_per_token_above_200k_tokens"), is_price("ocr_cost_per_page")
     (True, False)
     """
-    return name in OTHER_PRICES or PRICE_NAME.fullmatch(name) is not None
+    known = name in OTHER_PRICES or name in UNIT_PRICES
+    return known or PRICE_NAME.fullmatch(name) is not None
 
 
 def is_unsupported_price(name: str) -> bool:

@@ -73,6 +73,10 @@ def model(name: str = "gpt", **fields: Any) -> Model:
     return model_spec(description).record(None, None, 1000)
 
 
+def _models(registry: Registry) -> dict[str, Model]:
+    return {model.name: model for model in registry.catalogue.deployments.values()}
+
+
 def key(secret: str, **fields: Any) -> Key:
     return key_record(vault.hash_key(secret), vault.hint(secret), 1000, **fields)
 
@@ -80,7 +84,7 @@ def key(secret: str, **fields: Any) -> Key:
 async def test_a_new_registry_is_empty(store: Store) -> None:
     registry = Registry(store)
     await registry.refresh()
-    assert registry.models == {}
+    assert _models(registry) == {}
     assert registry.key(vault.hash_key("sk-a")) is None
     assert registry.settings == CallSettings()
 
@@ -88,12 +92,12 @@ async def test_a_new_registry_is_empty(store: Store) -> None:
 async def test_what_this_process_changes_is_there_at_once(store: Store, registry: Registry) -> None:
     stored = model()
     await store.models.add(stored, TESTER)
-    assert registry.models == {"gpt": stored}
+    assert _models(registry) == {"gpt": stored}
     renamed = replace(stored, name="new", base_url="http://h")
     await store.models.change("gpt", lambda _: renamed, TESTER)
-    assert registry.models == {"new": renamed}
+    assert _models(registry) == {"new": renamed}
     await store.models.remove("new", TESTER)
-    assert registry.models == {}
+    assert _models(registry) == {}
 
     issued = key("sk-a")
     await store.keys.add(issued, TESTER)
@@ -116,6 +120,55 @@ async def test_what_this_process_changes_is_there_at_once(store: Store, registry
     assert registry.settings == CallSettings(drop_params=True)
 
 
+async def test_deployments_of_a_name_are_a_group_in_the_order_they_came(
+    store: Store, registry: Registry
+) -> None:
+    first, second = model(model_info={"id": "b"}), model(model_info={"id": "a"}, api_key="sk-2")
+    await store.models.add(first, TESTER)
+    await store.models.add(replace(second, created_at=1001), TESTER)
+    assert [each.id for each in registry.catalogue.groups["gpt"].deployments] == ["b", "a"]
+    await store.models.change_by_id("b", lambda model: replace(model, name="new"), TESTER)
+    assert set(registry.catalogue.groups) == {"gpt", "new"}
+    await store.models.remove_all("gpt", TESTER)
+    assert set(registry.catalogue.groups) == {"new"}
+
+
+async def test_aliases_follow_the_settings_and_stay_when_models_change(
+    store: Store, registry: Registry
+) -> None:
+    await store.settings.put(CallSettings(model_group_alias={"fast": "gpt"}), TESTER)
+    assert registry.catalogue.find("fast") is None
+    await store.models.add(model(), TESTER)
+    found = registry.catalogue.find("fast")
+    assert found is not None
+    assert found.name == "gpt"
+    await store.settings.put(CallSettings(), TESTER)
+    assert registry.catalogue.find("fast") is None
+    assert registry.catalogue.find("gpt") is not None
+
+
+async def test_each_model_that_a_pattern_stands_for_has_its_own_price(
+    store: Store, registry: Registry
+) -> None:
+    pattern = model("openai/*")
+    await store.models.add(pattern, TESTER)
+    assert registry.prices(pattern) is None
+    groups = [registry.catalogue.find(f"openai/{name}") for name in ("gpt-4o", "gpt-4o-mini", "x")]
+    prices = [registry.prices(group.deployments[0]) for group in groups if group]
+    assert [each and each.by_name["input_cost_per_token"] for each in prices] == [
+        2.5e-06,
+        1.5e-07,
+        None,
+    ]
+    given = {"input_cost_per_token": 1e-06}
+    await store.models.change(pattern.name, lambda old: replace(old, params=given), TESTER)
+    group = registry.catalogue.find("openai/x")
+    assert group is not None
+    priced = registry.prices(group.deployments[0])
+    assert priced is not None
+    assert priced.by_name == given
+
+
 async def test_another_process_sees_every_change_within_a_second(
     store: Store, registry: Registry, elsewhere: Registry
 ) -> None:
@@ -125,7 +178,7 @@ async def test_another_process_sees_every_change_within_a_second(
     await store.keys.add(issued, TESTER)
     await store.teams.add(team, TESTER)
     await store.settings.put(CallSettings(request_timeout=5.0), TESTER)
-    await _within(1, lambda: elsewhere.models == {"gpt": stored})
+    await _within(1, lambda: _models(elsewhere) == {"gpt": stored})
     await _within(1, lambda: elsewhere.key(issued.secret_hash) == issued)
     await _within(1, lambda: elsewhere.teams == {team.id: team})
     await _within(1, lambda: elsewhere.settings.request_timeout == 5.0)
@@ -134,13 +187,13 @@ async def test_another_process_sees_every_change_within_a_second(
     await store.models.change(changed.name, lambda _: changed, TESTER)
     await store.keys.revoke([issued.id], 2000, TESTER)
     await store.teams.change(team.id, lambda team: replace(team, blocked=True), TESTER)
-    await _within(1, lambda: elsewhere.models == {"gpt": changed})
+    await _within(1, lambda: _models(elsewhere) == {"gpt": changed})
     await _within(1, lambda: elsewhere.teams[team.id].blocked)
     await _within(1, lambda: getattr(elsewhere.key(issued.secret_hash), "revoked_at", 0) == 2000)
 
     await store.models.remove("gpt", TESTER)
-    await _within(1, lambda: elsewhere.models == {})
-    assert registry.models == {}
+    await _within(1, lambda: _models(elsewhere) == {})
+    assert _models(registry) == {}
 
 
 async def test_a_revoked_key_stays_known_after_a_start(store: Store) -> None:
@@ -205,10 +258,10 @@ async def test_only_what_changed_is_loaded_again(store: Store, registry: Registr
     stored, first = model(), key("sk-a")
     await store.models.add(stored, TESTER)
     await store.keys.add(first, TESTER)
-    models, known = registry.models, registry.key(first.secret_hash)
+    catalogue, known = registry.catalogue, registry.key(first.secret_hash)
     await registry.refresh()
     await store.keys.add(key("sk-b"), TESTER)
-    assert registry.models is models, "no model changed"
+    assert registry.catalogue is catalogue, "no model changed"
     assert registry.key(first.secret_hash) is known, "the first key did not change"
 
 
@@ -227,14 +280,14 @@ async def test_what_is_known_stays_in_use_while_the_database_fails(
     stored, issued = model(), key("sk-a")
     await store.models.add(stored, TESTER)
     await store.keys.add(issued, TESTER)
-    await _within(1, lambda: elsewhere.models and elsewhere.key(issued.secret_hash))
+    await _within(1, lambda: _models(elsewhere) and elsewhere.key(issued.secret_hash))
 
     breaking = sqlite3.connect(store.database.path)
     with caplog.at_level(logging.WARNING, "gateway.registry"):
         breaking.execute("ALTER TABLE stamps RENAME TO lost")
         await _within(2, lambda: caplog.records)
         await asyncio.sleep(3 * POLL_SECONDS)
-        assert elsewhere.models == {"gpt": stored}
+        assert _models(elsewhere) == {"gpt": stored}
         assert elsewhere.key(issued.secret_hash) == issued
         assert [record.levelname for record in caplog.records] == ["ERROR"], "logged once"
         assert "Cannot read the database" in caplog.text
@@ -244,7 +297,7 @@ async def test_what_is_known_stays_in_use_while_the_database_fails(
         await _within(2, lambda: len(caplog.records) == 2)
         assert "can be read again" in caplog.records[1].getMessage()
         await store.models.remove("gpt", TESTER)
-        await _within(1, lambda: elsewhere.models == {})
+        await _within(1, lambda: _models(elsewhere) == {})
         assert len(caplog.records) == 2
 
 
@@ -261,7 +314,7 @@ async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
     with caplog.at_level(logging.ERROR, "gateway.store.database"):
         await store.models.add(model("second"), TESTER)
     assert "models is stored, but not yet in use" in caplog.text
-    assert set(registry.models) == {"gpt"}
+    assert set(_models(registry)) == {"gpt"}
     with pytest.raises(VaultError):
         await registry.refresh()
     # Keys do not wait for the models to be mended.
@@ -273,7 +326,7 @@ async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
     breaking.commit()
     breaking.close()
     async with _watching(registry):
-        await _within(1, lambda: set(registry.models) == {"gpt", "second"})
+        await _within(1, lambda: set(_models(registry)) == {"gpt", "second"})
 
 
 async def test_the_registry_of_a_wrong_secret_key_does_not_start(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
@@ -9,15 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.catalogue import Catalogue, matches
 from gateway.errors import ModelDenied, UnknownModel
 from gateway.records import Key, Operation
-from gateway.resolve import callable_models, matches, may_call, resolve
+from gateway.resolve import callable_models, may_call, resolve
 from gateway.specs import key_record, model_spec
 
-MODELS = {
-    name: model_spec({"model_name": name, "provider": "openai"}).record(None, None, 1)
-    for name in ("gpt", "openai/gpt", "a:b")
-}
+CATALOGUE = Catalogue(
+    (
+        model_spec({"model_name": name, "provider": "openai"}).record(None, None, 1)
+        for name in ("gpt", "openai/gpt", "a:b")
+    ),
+    {},
+)
+MODELS = CATALOGUE.groups
 # Few letters, so that patterns and names meet; and what regular expressions give a meaning.
 TEXT = st.text("ab*/.+[\n", max_size=6)
 NAMES = st.sampled_from([*MODELS, "none", "fast"])
@@ -38,14 +44,14 @@ KEYS = st.builds(
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_name_stands_for_the_model_registered_under_it(name: str) -> None:
-    assert resolve(MODELS, key(), name, Operation.CHAT) is MODELS[name]
+    assert resolve(CATALOGUE, key(), name, Operation.CHAT) is MODELS[name]
 
 
 @pytest.mark.parametrize("operation", Operation)
 @pytest.mark.parametrize("name", ["GPT", "gpt ", "gp", "openai/", "azure/gpt", "", "%", "*"])
 def test_any_other_name_is_unknown(name: str, operation: Operation) -> None:
     with pytest.raises(UnknownModel) as refused:
-        resolve(MODELS, key(), name, operation)
+        resolve(CATALOGUE, key(), name, operation)
     assert refused.value.message.startswith(f"{operation.value}: Invalid model name passed in")
     assert f"model={name}." in refused.value.message
     assert (refused.value.status, refused.value.param) == (400, "model")
@@ -53,10 +59,10 @@ def test_any_other_name_is_unknown(name: str, operation: Operation) -> None:
 
 def test_a_name_that_is_not_in_the_list_is_denied_whether_it_exists_or_not() -> None:
     listed = key(models=("gpt",))
-    assert resolve(MODELS, listed, "gpt", Operation.CHAT) is MODELS["gpt"]
+    assert resolve(CATALOGUE, listed, "gpt", Operation.CHAT) is MODELS["gpt"]
     for name in ("a:b", "none", "GPT"):
         with pytest.raises(ModelDenied) as refused:
-            resolve(MODELS, listed, name, Operation.CHAT)
+            resolve(CATALOGUE, listed, name, Operation.CHAT)
         assert (refused.value.status, refused.value.type, refused.value.param) == (
             403,
             "key_model_access_denied",
@@ -84,21 +90,21 @@ def test_a_name_that_is_not_in_the_list_is_denied_whether_it_exists_or_not() -> 
     ],
 )
 def test_a_list_names_models_or_patterns(patterns: tuple[str, ...], allowed: set[str]) -> None:
-    assert set(callable_models(MODELS, key(models=patterns))) == allowed
+    assert set(callable_models(CATALOGUE, key(models=patterns))) == allowed
 
 
 def test_an_admin_key_may_call_all() -> None:
     listed = key(kind="admin", models=("none",))
-    assert resolve(MODELS, listed, "gpt", Operation.CHAT) is MODELS["gpt"]
+    assert resolve(CATALOGUE, listed, "gpt", Operation.CHAT) is MODELS["gpt"]
 
 
 def test_an_alias_stands_for_another_name() -> None:
     aliased = key(aliases={"fast": "gpt", "gpt": "a:b", "dead": "none"})
-    assert resolve(MODELS, aliased, "fast", Operation.CHAT) is MODELS["gpt"]
-    assert resolve(MODELS, aliased, "gpt", Operation.CHAT) is MODELS["a:b"]
+    assert resolve(CATALOGUE, aliased, "fast", Operation.CHAT) is MODELS["gpt"]
+    assert resolve(CATALOGUE, aliased, "gpt", Operation.CHAT) is MODELS["a:b"]
     with pytest.raises(UnknownModel, match="model=dead"):
-        resolve(MODELS, aliased, "dead", Operation.CHAT)
-    assert callable_models(MODELS, aliased) == {
+        resolve(CATALOGUE, aliased, "dead", Operation.CHAT)
+    assert callable_models(CATALOGUE, aliased) == {
         "a:b": MODELS["a:b"],
         "fast": MODELS["gpt"],
         "gpt": MODELS["a:b"],
@@ -109,18 +115,18 @@ def test_an_alias_stands_for_another_name() -> None:
 def test_an_alias_is_allowed_by_its_own_name_or_by_what_it_means() -> None:
     aliases = {"fast": "gpt", "slow": "a:b"}
     by_meaning = key(aliases=aliases, models=("gpt",))
-    assert set(callable_models(MODELS, by_meaning)) == {"fast", "gpt"}
+    assert set(callable_models(CATALOGUE, by_meaning)) == {"fast", "gpt"}
     by_name = key(aliases=aliases, models=("slow",))
-    assert set(callable_models(MODELS, by_name)) == {"slow"}
+    assert set(callable_models(CATALOGUE, by_name)) == {"slow"}
     with pytest.raises(ModelDenied, match="'slow'"):
-        resolve(MODELS, by_meaning, "slow", Operation.CHAT)
+        resolve(CATALOGUE, by_meaning, "slow", Operation.CHAT)
 
 
 @given(KEYS, NAMES)
 def test_what_is_listed_is_what_can_be_called(caller: Key, name: str) -> None:
-    found = callable_models(MODELS, caller)
+    found = callable_models(CATALOGUE, caller)
     try:
-        model = resolve(MODELS, caller, name, Operation.CHAT)
+        model = resolve(CATALOGUE, caller, name, Operation.CHAT)
     except (ModelDenied, UnknownModel):
         assert name not in found
     else:
@@ -131,7 +137,7 @@ def test_what_is_listed_is_what_can_be_called(caller: Key, name: str) -> None:
 @given(KEYS)
 def test_a_list_only_ever_takes_away(caller: Key) -> None:
     free = key(aliases=caller.aliases)
-    assert callable_models(MODELS, caller).items() <= callable_models(MODELS, free).items()
+    assert callable_models(CATALOGUE, caller).items() <= callable_models(CATALOGUE, free).items()
 
 
 @given(TEXT, TEXT)
@@ -145,3 +151,48 @@ def test_more_patterns_allow_more(patterns: list[str], more: str, name: str) -> 
     assert matches([*patterns, more], name) == (matches(patterns, name) or matches([more], name))
     if patterns:
         assert may_call(key(models=tuple(patterns)), name) == matches(patterns, name)
+
+
+PATTERNED = Catalogue(
+    (
+        model_spec({"model_name": name, "provider": "openai"}).record(None, None, 1)
+        for name in ("gpt", "openai/*", "*-mini")
+    ),
+    {"quick": "gpt", "wild": "openai/o3", "dead": "azure/x"},
+)
+
+
+def test_patterns_are_not_listed_and_what_they_stand_for_can_be_called() -> None:
+    own = key(aliases={"mine": "openai/o1"})
+    assert {name: group.name for name, group in callable_models(PATTERNED, own).items()} == {
+        "gpt": "gpt",
+        "mine": "openai/o1",
+        "quick": "gpt",
+        "wild": "openai/o3",
+    }
+    assert resolve(PATTERNED, own, "openai/gpt-5", Operation.CHAT).name == "openai/gpt-5"
+    for unknown in ("azure/gpt", "openai/*", "openai/../x"):
+        with pytest.raises(UnknownModel):
+            resolve(PATTERNED, own, unknown, Operation.CHAT)
+
+
+@pytest.mark.parametrize(
+    ("models", "allowed"),
+    [
+        (("gpt",), {"gpt", "quick"}),
+        (("quick",), {"quick"}),
+        (("openai/o3",), {"openai/o3", "wild"}),
+        (("openai/*",), {"openai/o3", "openai/gpt", "wild"}),
+        (("*-mini",), {"a-mini"}),
+    ],
+)
+def test_a_list_holds_for_patterns_and_for_aliases_of_models(
+    models: tuple[str, ...], allowed: set[str]
+) -> None:
+    listed = key(models=models)
+    called = set()
+    for name in ("gpt", "quick", "wild", "openai/o3", "openai/gpt", "a-mini"):
+        with contextlib.suppress(ModelDenied):
+            resolve(PATTERNED, listed, name, Operation.CHAT)
+            called.add(name)
+    assert called == allowed

@@ -96,7 +96,7 @@ async def _seed(settings: Settings, echo_url: str) -> str:
     by = operator()
     async with Store.open(settings) as store:
         if any(model.name == MODEL for model in await store.models.all()):
-            await store.models.remove(MODEL, by)
+            await store.models.remove_all(MODEL, by)
         await store.models.add(spec.record(None, None, now), by)
         await store.keys.add(key_spec({"label": "demo"}).record(secret, now), by)
     return secret

@@ -6,6 +6,7 @@ import asyncio
 import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -129,12 +130,16 @@ async def _secrets(store: Store) -> AsyncIterator[Finding]:
     yield Finding("secret key", "ok", f"opens all {len(models)} models")
     async for finding in _prices(store, models):
         yield finding
+    async for finding in _routing(store, models):
+        yield finding
+    several = Counter(model.name for model in models)
     for model in models:
         try:
             resolve_references([model.secrets, model.params, model.base_url], os.environ)
         except Misconfigured as error:
+            which = f", {model.id}" if several[model.name] > 1 else ""
             yield Finding(
-                f"model {model.name}",
+                f"model {model.name}{which}",
                 "warning",
                 f"{error} here",
                 "set it where the gateway runs",
@@ -142,9 +147,12 @@ async def _secrets(store: Store) -> AsyncIterator[Finding]:
 
 
 async def _prices(store: Store, models: list[Model]) -> AsyncIterator[Finding]:
+    from gateway.catalogue import is_pattern
     from gateway.pricing import prices_of
 
-    unpriced = [model.name for model in models if prices_of(model) is None]
+    # Each model that a pattern stands for has a price of its own, or none.
+    named = [model for model in models if not is_pattern(model.upstream_model)]
+    unpriced = dict.fromkeys(model.name for model in named if prices_of(model) is None)
     owners: list[Key | Team] = [*await store.keys.all(), *await store.teams.all()]
     # Without a budget, a cost that is not known misleads nobody.
     if unpriced and any(owner.max_budget is not None for owner in owners):
@@ -154,6 +162,16 @@ async def _prices(store: Store, models: list[Model]) -> AsyncIterator[Finding]:
             f"no price is known for {', '.join(unpriced)}: budgets do not count them",
             "set input_cost_per_token and output_cost_per_token in litellm_params",
         )
+
+
+async def _routing(store: Store, models: list[Model]) -> AsyncIterator[Finding]:
+    from gateway.catalogue import Catalogue
+    from gateway.specs.routing import loose_ends
+
+    settings = await store.settings.get()
+    catalogue = Catalogue(models, settings.model_group_alias)
+    for name, problem in loose_ends(asdict(settings), catalogue):
+        yield Finding(name, "warning", problem, f"register it, or gateway settings set {name}")
 
 
 async def _ledger(store: Store) -> AsyncIterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +26,13 @@ from gateway.errors import InvalidField
 
 app = typer.Typer(help="Models: register, change, list, remove, test.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The name that callers use.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name that callers use; * stands for any text.")
+]
+Named = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="Its name, or the id of one of several deployments."),
+]
 Provider = Annotated[
     str | None, typer.Option(help="One of litellm's providers: openai, azure, anthropic, …")
 ]
@@ -70,7 +77,10 @@ def add(
     info: Infos = None,
     as_json: Json = False,
 ) -> None:
-    """Register a model. On a terminal the provider's key is asked for, hidden."""
+    """Register a model; of a name that there is, one more deployment, which shares its calls.
+
+    On a terminal the provider's key is asked for, hidden.
+    """
     from gateway.specs import model_spec
 
     api_key = _api_key(api_key_env, api_key_ref, api_key_stdin)
@@ -92,11 +102,16 @@ def add(
         asked = typer.prompt("API key (empty for none)", default="", hide_input=True, err=True)
         spec = model_spec(described | {"api_key": asked})
     record = spec.record(None, None, int(time.time()))
-    with_store(context, lambda store: store.models.add(record, operator()))
+    count = with_store(context, lambda store: store.models.add(record, operator()))
     if as_json:
         print_json(model_view(record))
-    else:
+    elif count == 1:
         note(f"Registered {name}. Try it: gateway models test {name}")
+    else:
+        note(
+            f"Registered {record.id}, one of now {count} deployments of {name}. "
+            f"Try it: gateway models test {record.id}"
+        )
 
 
 @app.command("list")
@@ -106,11 +121,15 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print_json([model_view(model) for model in models])
         return
+    counts = Counter(model.name for model in models)
+    # Where the names do not tell them apart.
+    ids = any(count > 1 for count in counts.values())
     print_table(
-        ("NAME", "PROVIDER", "MODEL", "BASE URL", "KEY"),
+        ("NAME", *(("ID",) if ids else ()), "PROVIDER", "MODEL", "BASE URL", "KEY"),
         (
             (
                 model.name,
+                *((model.id if counts[model.name] > 1 else None,) if ids else ()),
                 model.provider,
                 model.upstream_model,
                 model.base_url,
@@ -123,7 +142,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def show(context: typer.Context, name: Name, as_json: Json = False) -> None:
+def show(context: typer.Context, name: Named, as_json: Json = False) -> None:
     """Show one model."""
     view = model_view(with_store(context, lambda store: store.models.get(name)))
     print_json(view) if as_json else print_fields(view.items())
@@ -132,7 +151,7 @@ def show(context: typer.Context, name: Name, as_json: Json = False) -> None:
 @app.command()
 def update(
     context: typer.Context,
-    name: Name,
+    name: Named,
     rename: Annotated[str | None, typer.Option(help="A new name for callers.")] = None,
     provider: Provider = None,
     model: Upstream = None,
@@ -186,17 +205,26 @@ def update(
 
 
 @app.command()
-def remove(context: typer.Context, name: Name, as_json: Json = False) -> None:
+def remove(
+    context: typer.Context,
+    name: Named,
+    all_: Annotated[bool, typer.Option("--all", help="All deployments of the name.")] = False,
+    as_json: Json = False,
+) -> None:
     """Remove a model. Keys stay; calls to it are refused from then on."""
-    model_id = with_store(context, lambda store: store.models.remove(name, operator()))
-    if as_json:
-        print_json({"id": model_id, "model_name": name, "deleted": True})
+    if all_:
+        gone = with_store(context, lambda store: store.models.remove_all(name, operator()))
     else:
-        note(f"Removed {name}.")
+        gone = [with_store(context, lambda store: store.models.remove(name, operator()))]
+    removed = [{"id": model.id, "model_name": model.name, "deleted": True} for model in gone]
+    if as_json:
+        print_json(removed if all_ else removed[0])
+    else:
+        note(f"Removed {name}{f' with {len(gone)} deployments' if len(gone) > 1 else ''}.")
 
 
 @app.command()
-def test(context: typer.Context, name: Name, as_json: Json = False) -> None:
+def test(context: typer.Context, name: Named, as_json: Json = False) -> None:
     """Make one real call, and say what came back or what is wrong and how to mend it."""
     from gateway.commands.trial import attempt
 
@@ -206,9 +234,11 @@ def test(context: typer.Context, name: Name, as_json: Json = False) -> None:
     elif trial["ok"]:
         note(f"{name} answered in {trial['seconds']:.2f} s, {trial['tokens']} tokens:")
         print(trial["answer"])
+    elif trial["ok"] is None:
+        note(f"{name} was not tried: {trial['not_tried']}")
     else:
         note(f"{name} does not work: {trial['problem']}\nTo mend it: {trial['remedy']}")
-    if not trial["ok"]:
+    if trial["ok"] is False:
         raise typer.Exit(PROBLEM)
 
 

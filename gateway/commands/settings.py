@@ -34,7 +34,7 @@ def set_(
     name: Annotated[str, typer.Argument(metavar="NAME", help="As `gateway settings show` has it.")],
     value: Annotated[
         str | None,
-        typer.Argument(metavar="VALUE", help="A list as JSON, or with commas between names."),
+        typer.Argument(metavar="VALUE", help="Lists and mappings as JSON; names also with commas."),
     ] = None,
     default: Annotated[bool, typer.Option("--default", help="Its default, and no VALUE.")] = False,
     as_json: Json = False,

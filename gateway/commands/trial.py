@@ -8,29 +8,36 @@ from typing import Any
 from gateway.errors import GatewayError
 from gateway.specs import key_record
 from gateway.store import Store
-from gateway.trial import problem, remedy, said, trial_call
+from gateway.trial import NotTried, problem, remedy, said, trial_call, tried_model
 from gateway.upstream.litellm_lane import LitellmLane
 
 
 async def attempt(store: Store, name: str) -> dict[str, Any]:
-    """Call the model once.
+    """Call the model with this name, or the deployment with this id, once.
 
     Returns:
         `{"ok": True, "model_name", "answer", "tokens", "seconds"}`, or
-        `{"ok": False, "model_name", "status", "problem", "remedy"}`.
+        `{"ok": False, "model_name", "status", "problem", "remedy"}`, or
+        `{"ok": None, "model_name", "not_tried"}`, which says why.
 
     Raises:
         NotFound: No such model.
+        Conflict: It has several deployments, whose ids are to be given.
     """
     model = await store.models.get(name)
-    settings = await store.settings.get()
     nobody = key_record("", "", 0)
+    try:
+        model = tried_model(model)
+        call = trial_call(model, nobody, "test")
+    except NotTried as reason:
+        return {"ok": None, "model_name": name, "not_tried": str(reason)}
+    settings = await store.settings.get()
     lane = LitellmLane()
     lane.start()
     try:
         await lane.wait()
         started = time.perf_counter()
-        body, usage = await lane.complete(trial_call(model, nobody, "test"), model, settings)
+        body, usage = await lane.complete(call, model, settings)
         seconds = time.perf_counter() - started
     except GatewayError as error:
         return {
@@ -38,7 +45,7 @@ async def attempt(store: Store, name: str) -> dict[str, Any]:
             "model_name": name,
             "status": error.status,
             "problem": problem(error),
-            "remedy": remedy(model, error),
+            "remedy": remedy(model, error, name),
         }
     finally:
         await lane.aclose()

@@ -14,26 +14,26 @@ from typing import Any
 import yaml
 
 from gateway import vault
-from gateway.config.file import read
+from gateway.config.file import SUPPORTED, read
 from gateway.config.values import ConfigRefused, KeyEntry
 from gateway.display import key_view, team_view
 from gateway.fields import holds_secret, is_secret
 from gateway.litellm_names import is_unsupported_info
 from gateway.records import CallSettings, Key, Model, Team
 from gateway.specs import BudgetSpec, KeySpec, TeamSpec, key_record
+from gateway.specs.routing import FALLBACKS
 from gateway.store import Store
 
 MASTER_KEY_VARIABLE = "LITELLM_MASTER_KEY"
 """What an imported file calls the variable for a master key that stood there in plain text."""
 
 _ODD_LINE_END = re.compile("[\x85\u2028\u2029]")
+# Those that may stand in either go before the other's in the router's, as in LiteLLM.
 _SECTION_OF = {
-    "drop_params": "litellm_settings",
-    "request_timeout": "litellm_settings",
-    "stream_timeout": "router_settings",
-    "maximum_spend_logs_retention_period": "general_settings",
-    "store_prompts_in_spend_logs": "general_settings",
-    "redact_stored_prompts": "general_settings",
+    setting: section
+    for section, names in SUPPORTED.items()
+    for theirs, setting in names.items()
+    if setting == theirs
 }
 
 
@@ -231,7 +231,11 @@ def _document(
     if keys:
         document["keys"] = keys
     for name, value in settings.items():
-        document.setdefault(_SECTION_OF[name], {})[name] = _number(value)
+        shown = _number(value)
+        if name in FALLBACKS and isinstance(value, Mapping):
+            # LiteLLM's shape.
+            shown = [{model: chain} for model, chain in value.items()]
+        document.setdefault(_SECTION_OF[name], {})[name] = shown
     return document
 
 

@@ -7,10 +7,13 @@ file is ignored in silence.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import Any
 
 from gateway import vault
+from gateway.catalogue import Catalogue
+from gateway.config.read_cache import check_cache, read_cache_params
 from gateway.config.read_models import read_models
 from gateway.config.read_owners import read_keys, read_secret, read_teams
 from gateway.config.reading import Reading, show
@@ -30,7 +33,8 @@ from gateway.litellm_names import (
     SO_BY_DESIGN,
     TOP_LEVEL,
 )
-from gateway.specs import setting
+from gateway.specs import ModelSpec, setting
+from gateway.specs.routing import Unsupported, loose_ends
 
 SECTIONS = {
     "litellm_settings": LITELLM_SETTINGS,
@@ -39,9 +43,29 @@ SECTIONS = {
 }
 """The sections of settings and the names LiteLLM knows there."""
 
+_IN_BOTH = (
+    "allowed_fails", "content_policy_fallbacks", "context_window_fallbacks", "default_fallbacks",
+    "fallbacks", "max_fallbacks", "num_retries",
+)  # fmt: skip
+# The first is the gateway's own.
+_OF_THE_ROUTER = (
+    "first_token_timeout", "cooldown_time", "model_group_alias", "retry_after", "retry_policy",
+    "routing_strategy", "stream_timeout",
+)  # fmt: skip
+
 SUPPORTED: dict[str, dict[str, str | None]] = {
-    "litellm_settings": {"drop_params": "drop_params", "request_timeout": "request_timeout"},
-    "router_settings": {"timeout": "request_timeout", "stream_timeout": "stream_timeout"},
+    "litellm_settings": {
+        "cache": "cache",
+        "cache_params": "cache_params",
+        "drop_params": "drop_params",
+        "request_timeout": "request_timeout",
+        **{name: name for name in _IN_BOTH},
+    },
+    "router_settings": {
+        "timeout": "request_timeout",
+        **{name: name for name in _IN_BOTH},
+        **{name: name for name in _OF_THE_ROUTER},
+    },
     "general_settings": {
         "master_key": None,
         "maximum_spend_logs_retention_period": "maximum_spend_logs_retention_period",
@@ -91,6 +115,7 @@ def read(text: str) -> ConfigFile:
     sections = _Sections(reading)
     for section in SECTIONS:
         sections.read(section, reading.mapping(root.get(section), (section,)))
+    sections.check(models)
     return ConfigFile(
         models=models,
         teams=tuple(read_teams(reading, root.get("teams"))),
@@ -117,6 +142,8 @@ class _Sections:
 
     def read(self, section: str, values: dict[str, Any]) -> None:
         supported = SUPPORTED[section]
+        if section == "litellm_settings":
+            check_cache(self._reading, values)
         for name, value in values.items():
             path = (section, name)
             if value is None:
@@ -134,8 +161,13 @@ class _Sections:
                 self._reading.unknown(path, value, SECTIONS[section], supported)
 
     def _call_setting(self, path: Path, name: str, value: Any) -> None:
+        if name == "cache_params" and isinstance(value, dict):
+            value = read_cache_params(self._reading, path, value)
         try:
-            value = value if vault.is_reference(value) else setting(name, value)
+            value = value if vault.is_reference(value) else self._supported(path, name, value)
+        except Unsupported as error:
+            self._reading.add(path, "unsupported", error.message)
+            return
         except InvalidField as error:
             # Inside a list it is one of the items.
             _, inside, field = (error.param or "").partition(".")
@@ -143,16 +175,61 @@ class _Sections:
             self._reading.add(at, "error", error.message)
             return
         self._reading.refer(value, path)
-        before = self.settings.get(name)
-        if before is None:
-            self.settings[name] = Setting(self._reading.line(path), show(path), value)
-        elif before.value != value:
-            # _get_non_stream_timeout of litellm's router.py asks for them in this order.
-            self._reading.add(
-                path, "warning", f"has no effect: {before.path} goes before it, as in LiteLLM"
-            )
+        given = Setting(self._reading.line(path), show(path), value)
+        before = self.settings.setdefault(name, given)
+        if before.value == value:
+            return
+        # The one in litellm_settings was read first. What goes before what is litellm's order:
+        # _get_non_stream_timeout and __init__ of its router.py.
+        if name == "request_timeout" or value in ({}, ()):
+            winner, loser = before, given
+        else:
+            winner, loser = given, before
+        self.settings[name] = winner
+        message = f"has no effect: {winner.path} goes before it, as in LiteLLM"
+        self._reading.findings.append(Finding(loser.line, loser.path, "warning", message))
+
+    def _supported(self, path: Path, name: str, value: Any) -> Any:
+        """The setting without the parts of it that the gateway has not, which are reported.
+
+        Raises InvalidField; Unsupported where that is all of it.
+        """
+        while True:
+            try:
+                return setting(name, value)
+            except Unsupported as error:
+                if not error.place or isinstance(value, str):
+                    raise
+                self._reading.add((*path, *error.place), "unsupported", error.message)
+                value = _without(value, error.place)
+
+    def check(self, models: Iterable[ModelSpec]) -> None:
+        """Warn of settings that name models which are not in the file, if it has any."""
+        values = {
+            name: given.value
+            for name, given in self.settings.items()
+            if not vault.is_reference(given.value)
+        }
+        records = [spec.record(None, None, 0) for spec in models]
+        if not records:
+            return
+        catalogue = Catalogue(records, values.get("model_group_alias", {}))
+        for name, message in loose_ends(values, catalogue):
+            at = self.settings[name]
+            self._reading.findings.append(Finding(at.line, at.path, "warning", message))
 
     def _designed(self, path: Path, value: Any, designed: object) -> None:
         if value != designed or isinstance(value, bool) != isinstance(designed, bool):
             message = f"is not supported: for the gateway it is always {json.dumps(designed)}"
             self._reading.add(path, "unsupported", message)
+
+
+def _without(value: Any, place: Path) -> Any:
+    """A copy of lists and names with values, without what stands there."""
+    at, *rest = place
+    copy = value.copy()
+    if rest:
+        copy[at] = _without(value[at], tuple(rest))
+    else:
+        del copy[at]
+    return copy

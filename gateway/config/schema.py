@@ -6,24 +6,63 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from gateway.config.file import SECTIONS
+from gateway.config.read_cache import UNSUPPORTED
 from gateway.config.read_owners import NOT_IN_A_FILE
 from gateway.litellm_names import (
     ENTRY,
     OTHER_PRICES,
     PARAMS,
+    RETRY_POLICY,
     SO_BY_DESIGN,
     TOKEN_PRICES,
     TOP_LEVEL,
+    UNIT_PRICES,
     UNSUPPORTED_PARAMS,
 )
+from gateway.records import RoutingStrategy
 from gateway.redaction import LONGEST_PATTERN, MARK
 from gateway.specs import KeySpec, ModelSpec, TeamSpec
-from gateway.specs.shared import Id
+from gateway.specs.cache import CacheParams
+from gateway.specs.routing import MOST_FAILS, MOST_FALLBACKS, MOST_RETRIES
+from gateway.specs.shared import LARGEST_LIMIT, Id
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_OtherStrategy = Literal["usage-based-routing", "usage-based-routing-v2", "provider-budget-routing"]
+
+_LIMIT = {"type": ["integer", "null"], "minimum": 1, "maximum": LARGEST_LIMIT}
+_TIME = {"type": ["number", "null"], "exclusiveMinimum": 0}
+_ROUTING: dict[str, Any] = {
+    "caching": {
+        "description": "Whether its answers are cached, whatever holds for others",
+        "type": ["boolean", "null"],
+    },
+    "first_token_timeout": {
+        "description": "Seconds for the first piece of a stream that says something"
+    } | _TIME,
+    "order": {
+        "description": "The lowest comes first, the others where it fails; 1 if not set",
+        "type": ["integer", "null"],
+    },
+    "rpm": {"description": "Requests a minute that it gets at most"} | _LIMIT,
+    "stream_timeout": {"description": "Seconds between two pieces of a stream"} | _TIME,
+    "stream_total_timeout": {"description": "Seconds for all of a stream"} | _TIME,
+    "timeout": {"description": "Seconds for an answer that is not streamed"} | _TIME,
+    "tpm": {"description": "Tokens a minute that it gets at most"} | _LIMIT,
+    "weight": {
+        "description": "Its share of the calls, against the others' weights",
+        "type": ["number", "null"],
+        "minimum": 0,
+    },
+}  # fmt: skip
+_INFO: dict[str, Any] = {
+    "base_model": {"description": "Whose price it has"},
+    "health_check_model": {"description": "The model to try of those that a pattern stands for"},
+    "id": {"description": "The deployment's id", "type": ["string", "integer", "null"]},
+}
 
 _Reference = Annotated[str, Field(pattern="^os\\.environ/.")]
 _Seconds = Annotated[float, Field(gt=0)]
@@ -33,10 +72,50 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _LitellmSettings(BaseModel):
+class _Alias(_Section):
+    model: str
+    hidden: bool = Field(False, description="Not supported: an alias is listed")
+
+
+_Chain = list[str | dict[str, Any]] | str
+
+
+class _Chains(RootModel[list[dict[str, _Chain]] | dict[str, _Chain] | _Reference]):
+    """Models, each with those to turn to: `[{name: [others]}]`; `*` stands for any model."""
+
+
+class _Reliability(BaseModel):
+    """What may stand in either section; in `router_settings` it goes before the other."""
+
+    allowed_fails: Annotated[int, Field(ge=0, le=MOST_FAILS)] | _Reference | None = Field(
+        None, description="Failures a minute after which a deployment cools down"
+    )
+    content_policy_fallbacks: _Chains | None = Field(
+        None, description="As fallbacks, where a provider finds fault with the content"
+    )
+    context_window_fallbacks: _Chains | None = Field(
+        None, description="As fallbacks, where a prompt is too long"
+    )
+    default_fallbacks: list[str | dict[str, Any]] | str | None = Field(
+        None, description="The models to turn to for those without fallbacks of their own"
+    )
+    fallbacks: _Chains | None = Field(None, description="The models to turn to where one fails")
+    max_fallbacks: Annotated[int, Field(ge=0, le=MOST_FALLBACKS)] | _Reference | None = Field(
+        None, description="To how many other models a call may turn; 5 if not set"
+    )
+    num_retries: Annotated[int, Field(ge=0, le=MOST_RETRIES)] | _Reference | None = Field(
+        None, description="How often a call is tried again at a model; 2 if not set"
+    )
+
+
+class _LitellmSettings(_Reliability):
     # LiteLLM takes any attribute of its module here, more than can be listed.
     model_config = ConfigDict(extra="allow")
 
+    cache: bool | _Reference | None = Field(
+        None, description="Answer a request that was answered before from the cache"
+    )
+    cache_params: CacheParams | None = Field(None, description="How the cache works")
     drop_params: bool | _Reference | None = Field(
         None, description="Leave out OpenAI parameters that a provider does not know"
     )
@@ -45,7 +124,27 @@ class _LitellmSettings(BaseModel):
     )
 
 
-class _RouterSettings(_Section):
+class _RouterSettings(_Reliability):
+    model_config = ConfigDict(extra="forbid")
+
+    cooldown_time: _Seconds | _Reference | None = Field(
+        None, description="Seconds for which a failing deployment is left alone; 5 if not set"
+    )
+    first_token_timeout: _Seconds | _Reference | None = Field(
+        None, description="Seconds for the first piece of a stream that says something"
+    )
+    model_group_alias: dict[str, str | _Alias] | _Reference | None = Field(
+        None, description="Further names for models"
+    )
+    retry_after: Annotated[float, Field(ge=0)] | _Reference | None = Field(
+        None, description="Seconds to wait at least before a deployment is tried again"
+    )
+    retry_policy: dict[str, Annotated[int, Field(ge=0)] | None] | _Reference | None = Field(
+        None, description=f"num_retries by what went wrong: {', '.join(RETRY_POLICY)}"
+    )
+    routing_strategy: RoutingStrategy | _OtherStrategy | _Reference | None = Field(
+        None, description="How a deployment is chosen; by usage or budget is not supported"
+    )
     timeout: _Seconds | _Reference | None = Field(
         None, description="As litellm_settings.request_timeout, which goes before it"
     )
@@ -117,10 +216,10 @@ def json_schema() -> dict[str, Any]:
         del parts["_Key"]["properties"][name]
     _unsupported(parts["ModelSpec"], ENTRY)
     params = parts["ModelSpec"]["properties"]["litellm_params"]
-    params["properties"] = dict.fromkeys(sorted(PARAMS), True) | _prices()
+    params["properties"] = dict.fromkeys(sorted(PARAMS), True) | _prices() | _ROUTING
     _unsupported(params, UNSUPPORTED_PARAMS)
     info = parts["ModelSpec"]["properties"]["model_info"]
-    info["properties"] = {"base_model": {"description": "Whose price it has"}} | _prices()
+    info["properties"] = _INFO | _prices()
     for section, part in (
         ("litellm_settings", parts["_LitellmSettings"]),
         ("router_settings", parts["_RouterSettings"]),
@@ -130,13 +229,15 @@ def json_schema() -> dict[str, Any]:
             always = f"For the gateway this is always {json.dumps(value)}"
             part["properties"][name] = {"description": always, "examples": [value]}
         _unsupported(part, SECTIONS[section])
+    _unsupported(parts["CacheParams"], UNSUPPORTED)
     return {"$schema": DIALECT, **schema}
 
 
 def _prices() -> dict[str, Any]:
     """The plain ones; each has variants for long prompts and service tiers."""
     amount = {"description": "Dollars", "type": ["number", "string", "null"], "minimum": 0}
-    return dict.fromkeys(sorted(TOKEN_PRICES), amount) | dict.fromkeys(sorted(OTHER_PRICES), True)
+    amounts = dict.fromkeys(sorted(TOKEN_PRICES | UNIT_PRICES.keys()), amount)
+    return amounts | dict.fromkeys(sorted(OTHER_PRICES), True)
 
 
 def _unsupported(part: dict[str, Any], names: Iterable[str]) -> None:

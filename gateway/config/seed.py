@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from gateway import vault
+from gateway.config.matching import match, refuse_clashes
 from gateway.config.values import ConfigFile, ConfigRefused, Finding, KeyEntry, TeamEntry
 from gateway.errors import Conflict
 from gateway.records import Actor, Key, Model, Team
-from gateway.specs import BudgetSpec, ModelSpec, TeamSpec, key_record
+from gateway.specs import BudgetSpec, TeamSpec, key_record
 from gateway.store import Store
 
 ENVIRONMENT_LABEL = "GATEWAY_ADMIN_KEY"
@@ -118,25 +119,26 @@ async def apply(
 
     Returns a change for each thing the file names, also where nothing is different now.
 
-    Applying a file twice changes nothing the second time. Models are matched by name, teams by id,
-    keys by the hash of their secret. Whether a key or team is blocked changes only where the file
-    says so: it may have been blocked in haste.
+    Applying a file twice changes nothing the second time. Models are matched as `match` says,
+    teams by id, keys by the hash of their secret. Whether a key or team is blocked changes only
+    where the file says so: it may have been blocked in haste.
 
     Raises:
         ConfigRefused: The file has errors, a variable that a key or setting needs is not set, or a
             key's team is nowhere.
-        Conflict: A key has another use, or a model's id, or a team's name, belongs to another.
+        Conflict: A key has another use, a model's id, or a team's name, belongs to another, or a
+            deployment would be there twice.
         VaultError: The store's models were sealed with another secret key.
     """
     resolved = config.resolve(environ)
     now = int(time.time())
-    stored_models = {model.name: model for model in await store.models.all()}
+    stored_models = await store.models.all()
     stored_teams = {team.id: team for team in await store.teams.all()}
     known_keys = _Known(await store.keys.all(), await store.keys.retired())
     settings = await store.settings.get()
     # Everything that may refuse comes before the first write.
-    models = [_next_model(spec, stored_models, now) for spec in config.models]
-    _refuse_taken_ids(models, stored_models)
+    models = match(config.models, stored_models, now)
+    refuse_clashes(models, stored_models)
     _refuse_taken_names(config.teams, stored_teams)
     keys = [
         (entry, known_keys.get(entry, hashed), key_record(hashed, hint, now))
@@ -150,9 +152,7 @@ async def apply(
     if resolved.master_key is not None:
         state = await replace_admin_key(store, resolved.master_key, MASTER_KEY_LABEL, by)
         changes.append(Change("admin key", MASTER_KEY_LABEL, state))
-    changes += [
-        await _put_model(store, model, stored_models.get(model.name), by) for model in models
-    ]
+    changes += [await _put_model(store, model, before, by) for model, before in models]
     changes += [await _put_team(store, team.spec, stored_teams, by) for team in config.teams]
     changes += [await _put_key(store, entry, before, new, by) for entry, before, new in keys]
     for name, value in resolved.settings.items():
@@ -181,25 +181,6 @@ class _Known:
                 param=entry.path,
             )
         return key
-
-
-def _next_model(spec: ModelSpec, stored: Mapping[str, Model], now: int) -> Model:
-    before = stored.get(spec.model_name)
-    if before is None:
-        return spec.record(None, None, now)
-    return spec.record(spec.model_info.get("id") or before.id, before.created_at, now)
-
-
-def _refuse_taken_ids(models: list[Model], stored: Mapping[str, Model]) -> None:
-    owners = {model.id: model.name for model in stored.values()}
-    for model in models:
-        owner = owners.get(model.id, model.name)
-        if owner != model.name:
-            raise Conflict(
-                f"The id {model.id!r} of the model {model.name!r} belongs to the registered model "
-                f"{owner!r}; delete that model first, or leave model_info.id out",
-                param="model_info.id",
-            )
 
 
 def _refuse_taken_names(entries: Iterable[TeamEntry], stored: Mapping[str, Team]) -> None:
@@ -231,15 +212,16 @@ def _refuse_missing_teams(entries: Iterable[KeyEntry], known: Collection[str | N
 
 async def _put_model(store: Store, model: Model, before: Model | None, by: Actor) -> Change:
     if before is None:
-        await store.models.add(model, by)
+        await store.models.add(model, by, distinct=False)
         return Change("model", model.name, "added")
     if _comparable(model) == _comparable(before):
         return Change("model", model.name, "unchanged")
+    # Those that are still to be written may be what this one becomes, and `apply` has looked.
     if model.id == before.id:
-        await store.models.change(model.name, lambda _: model, by)
+        await store.models.change_by_id(model.id, lambda _: model, by, distinct=False)
     else:
-        await store.models.remove(before.name, by)
-        await store.models.add(model, by)
+        await store.models.remove_by_id(before.id, by)
+        await store.models.add(model, by, distinct=False)
     return Change("model", model.name, "updated")
 
 

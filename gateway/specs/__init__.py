@@ -6,7 +6,14 @@ stands once.
 
 from gateway.specs.budgets import BudgetSpec
 from gateway.specs.keys import KeySpec, described_key, key_record, key_spec, patched_key, rotated
-from gateway.specs.models import ModelSpec, describe, model_spec, patched
+from gateway.specs.models import (
+    ModelSpec,
+    deployment_of,
+    describe,
+    model_spec,
+    patched,
+    target_of,
+)
 from gateway.specs.settings import patched_settings, setting
 from gateway.specs.shared import new_id
 from gateway.specs.teams import TeamSpec, described_team, patched_team, team_spec
@@ -16,6 +23,7 @@ __all__ = [
     "KeySpec",
     "ModelSpec",
     "TeamSpec",
+    "deployment_of",
     "describe",
     "described_key",
     "described_team",
@@ -29,5 +37,6 @@ __all__ = [
     "patched_team",
     "rotated",
     "setting",
+    "target_of",
     "team_spec",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway import vault
+from gateway.catalogue import STAR, is_pattern, stand_in
 from gateway.errors import InvalidField
 from gateway.fields import (
     WrongField,
@@ -19,8 +21,14 @@ from gateway.fields import (
     is_secret,
     merge_patch,
 )
-from gateway.litellm_names import PER_CALL, is_unsupported_param, is_unsupported_price
+from gateway.litellm_names import (
+    PER_CALL,
+    UNIT_PRICES,
+    is_unsupported_param,
+    is_unsupported_price,
+)
 from gateway.price_names import check_prices
+from gateway.price_table import mode_of
 from gateway.providers import (
     BASE_URL_REQUIRED,
     known_providers,
@@ -29,6 +37,7 @@ from gateway.providers import (
 )
 from gateway.records import Model
 from gateway.specs.shared import (
+    LARGEST_LIMIT,
     Name,
     Object,
     OptionalText,
@@ -63,7 +72,7 @@ class ModelSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    model_name: Name = Field(description="The name callers use; may hold / and :")
+    model_name: Name = Field(description="The name callers use; * in it stands for any text")
     provider: OptionalText = Field(None, description="One of litellm's providers")
     api_key: ProviderKey = Field(None, repr=False, description="The provider's key")
     base_url: OptionalText = Field(None, description="Where the provider is")
@@ -83,16 +92,20 @@ class ModelSpec(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if "*" in self.model_name:
-            raise WrongField("model_name", "holds a *; this gateway has no wildcards yet")
         self._check_params()
         prefix, _ = split_model(self._named_upstream)
         provider = self.provider or prefix
         if provider is None:
+            # LiteLLM has a pattern of all providers, which takes their keys from its environment.
+            each = (
+                "; a pattern is of one provider, such as openai/*: register one for each"
+                if is_pattern(self._named_upstream)
+                else ""
+            )
             raise WrongField(
                 "provider",
                 "is missing: name one of litellm's providers, such as openai, azure, anthropic, "
-                "gemini, mistral, ollama, bedrock or hosted_vllm",
+                f"gemini, mistral, ollama, bedrock or hosted_vllm{each}",
             )
         if provider not in known_providers():
             nearest = nearest_providers(provider)
@@ -106,6 +119,7 @@ class ModelSpec(BaseModel):
                 raise WrongField("base_url", f"is required for the provider {provider}")
         elif not vault.is_reference(self.base_url):
             check_url(self.base_url)
+        self._check_pattern(provider)
         given_id = self.model_info.get("id")
         if given_id is not None and not (isinstance(given_id, str) and given_id.strip()):
             raise WrongField("model_info.id", "takes text")
@@ -129,15 +143,33 @@ class ModelSpec(BaseModel):
                 raise WrongField(field, "is not supported by this gateway yet")
             if name in PER_CALL:
                 raise WrongField(field, "belongs to a single call, not to a model")
-            if name in ("timeout", "stream_timeout") and not _positive(value):
-                raise WrongField(field, "takes a number of seconds above 0")
+            takes, fits = _ROUTING.get(name, _ANYTHING)
+            if not fits(value):
+                raise WrongField(field, takes)
+
+    def _check_pattern(self, provider: str) -> None:
+        upstream = self._named_upstream.removeprefix(f"{provider}/")
+        if upstream.count(STAR) > self.model_name.count(STAR):
+            raise WrongField(
+                "litellm_params.model",
+                f"{upstream!r} has a * without one in model_name, whose text it would stand for",
+            )
+        tried = self.model_info.get("health_check_model")
+        if tried is not None and stand_in(self.record(None, None, 0)) is None:
+            raise WrongField(
+                "model_info.health_check_model",
+                f"takes the provider's name of a model that {upstream!r} stands for",
+            )
 
     def _check_prices(self) -> None:
+        # To look it up takes litellm's table, which most models do not need here.
+        by_unit = UNIT_PRICES.keys() & {*self.litellm_params, *self.model_info}
+        mode = mode_of(self.record(None, None, 0)) if by_unit else None
         for where, values in (
             ("litellm_params", self.litellm_params),
             ("model_info", self.model_info),
         ):
-            check_prices(values, where)
+            check_prices(values, where, mode)
             base_model = values.get("base_model")
             if base_model is not None and not (isinstance(base_model, str) and base_model.strip()):
                 raise WrongField(f"{where}.base_model", "takes the name of a model, such as gpt-4o")
@@ -200,6 +232,21 @@ def describe(model: Model) -> dict[str, Any]:
         },
         "model_info": dict(model.info),
     }
+
+
+def target_of(model: Model) -> tuple[str, str, str | None, str | None]:
+    """Where its calls go."""
+    return model.provider, model.upstream_model, model.base_url, model.api_version
+
+
+def deployment_of(model: Model) -> str:
+    """What makes a deployment the one that it is, to compare; with its secrets, never for display.
+
+    Its id, name and times and what is told of it are not part of it.
+    """
+    # As JSON, in which 1 and true are not the same.
+    parts = [target_of(model), dict(model.params), dict(model.secrets)]
+    return json.dumps(parts, sort_keys=True)
 
 
 def patched(model: Model, patch: object, now: int) -> Model:
@@ -282,5 +329,34 @@ def _lifted(data: Any) -> Any:
     return lifted
 
 
-def _positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_Rule = tuple[str, Callable[[Any], bool]]
+
+_ANYTHING: _Rule = ("", lambda _: True)
+_LIMIT: _Rule = (
+    "takes a whole number above 0",
+    lambda value: _is_whole(value) and 0 < value <= LARGEST_LIMIT,
+)
+_SECONDS: _Rule = (
+    "takes a number of seconds above 0",
+    lambda value: _is_number(value) and value > 0,
+)
+_ROUTING: dict[str, _Rule] = {
+    "caching": ("takes true or false", lambda value: isinstance(value, bool)),
+    "first_token_timeout": _SECONDS,
+    "order": ("takes a whole number; the lowest comes first", _is_whole),
+    "rpm": _LIMIT,
+    "stream_timeout": _SECONDS,
+    "stream_total_timeout": _SECONDS,
+    "timeout": _SECONDS,
+    "tpm": _LIMIT,
+    "weight": ("takes a number from 0 on", lambda value: _is_number(value) and value >= 0),
+}
+"""What `ROUTING_PARAMS` take."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from gateway import periods
@@ -14,6 +15,8 @@ from gateway.fields import WrongField, check_json
 from gateway.litellm_names import nearest
 from gateway.records import CallSettings
 from gateway.redaction import BUILT_IN, check_pattern
+from gateway.specs import routing
+from gateway.specs.cache import cache_params
 
 SETTINGS = tuple(field.name for field in dataclasses.fields(CallSettings))
 FOREVER = "forever"
@@ -30,15 +33,7 @@ def setting(name: str, value: object) -> Any:
     Raises:
         InvalidField: It is none; `param` is the name, or `name.2.pattern` for a rule in a list.
     """
-    match name:
-        case "drop_params" | "store_prompts_in_spend_logs":
-            return _boolean(name, value)
-        case "maximum_spend_logs_retention_period":
-            return _retention(name, value)
-        case "redact_stored_prompts":
-            return _rules(name, value)
-        case _:
-            return _seconds(name, value)
+    return _CHECKS.get(name, _seconds)(name, value)
 
 
 def patched_settings(settings: CallSettings, patch: object) -> CallSettings:
@@ -70,13 +65,15 @@ def _boolean(name: str, value: object) -> bool:
     return boolean
 
 
-def _seconds(name: str, value: object) -> float | None:
+def _seconds(name: str, value: object, *, zero: bool = False) -> float:
+    """Of a time above 0, or of none at all."""
     try:
         number = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
         number = math.nan
-    if isinstance(value, bool) or not 0 < number < math.inf:
-        raise InvalidField("takes a number of seconds above 0", param=name)
+    if isinstance(value, bool) or not (0 < number < math.inf or (zero and number == 0)):
+        least = "from 0 on" if zero else "above 0"
+        raise InvalidField(f"takes a number of seconds {least}", param=name)
     return number
 
 
@@ -146,3 +143,23 @@ def _rule(where: str, rule: object) -> str | Mapping[str, str]:
     except ValueError as error:
         raise InvalidField(str(error), param=f"{where}.pattern") from None
     return dict(rule)
+
+
+_CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "allowed_fails": partial(routing.whole_number, most=routing.MOST_FAILS),
+    "cache": _boolean,
+    "cache_params": cache_params,
+    "default_fallbacks": routing.model_names,
+    "drop_params": _boolean,
+    "maximum_spend_logs_retention_period": _retention,
+    "max_fallbacks": partial(routing.whole_number, most=routing.MOST_FALLBACKS),
+    "model_group_alias": routing.aliases,
+    "num_retries": partial(routing.whole_number, most=routing.MOST_RETRIES),
+    "redact_stored_prompts": _rules,
+    "retry_after": partial(_seconds, zero=True),
+    "retry_policy": routing.retry_policy,
+    "routing_strategy": routing.strategy,
+    "store_prompts_in_spend_logs": _boolean,
+    **dict.fromkeys(routing.FALLBACKS, routing.fallbacks),
+}
+"""By setting. All others are seconds."""

@@ -65,7 +65,8 @@ Label = Annotated[
     BeforeValidator(_blank_is_none),
 ]
 Object = Annotated[dict[str, Any], BeforeValidator(_none_is_empty)]
-Limit = Annotated[int, Field(gt=0, le=2**53)]
+LARGEST_LIMIT = 2**53
+Limit = Annotated[int, Field(gt=0, le=LARGEST_LIMIT)]
 
 
 def new_id(prefix: str) -> str:

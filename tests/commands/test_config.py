@@ -19,7 +19,7 @@ model_list:
     litellm_params:
       model: openai/gpt-4o
       api_key: provider-secret-0123456789
-      rpm: 60
+      max_parallel_requests: 60
 litellm_settings:
   drop_params: true
   callbacks: [langfuse]
@@ -41,10 +41,10 @@ def test_check_lists_what_is_not_supported_by_line_and_changes_nothing(
     checked = run("config", "check", str(file), "--json")
     assert checked.code == 0
     found = {(f["line"], f["path"]): f["level"] for f in checked.json}
-    assert found[6, "model_list[0].litellm_params.rpm"] == "unsupported"
+    assert found[6, "model_list[0].litellm_params.max_parallel_requests"] == "unsupported"
     assert found[9, "litellm_settings.callbacks"] == "unsupported"
     assert found[11, "general_settings.master_key"] == "warning"
-    assert "model_list[0].litellm_params.rpm" in run("config", "check", str(file)).out
+    assert "model_list[0].litellm_params.max_parallel" in run("config", "check", str(file)).out
     assert run("config", "check", str(file), "--strict").code == 4
     assert not (tmp_path / "gateway.db").exists()
 
@@ -96,7 +96,7 @@ def test_export_holds_no_secret_and_can_be_applied(run: Run, file: Path, tmp_pat
 def test_import_translates_and_lists_what_is_left_out(run: Run, file: Path) -> None:
     translated = run("config", "import-litellm", str(file))
     assert "provider-secret" not in translated.out
-    assert "line 6: model_list[0].litellm_params.rpm" in translated.out
+    assert "line 6: model_list[0].litellm_params.max_parallel_requests" in translated.out
     file.write_text(translated.out)
     assert run("config", "check", str(file), "--strict").code == 0
 

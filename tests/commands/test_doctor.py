@@ -60,16 +60,50 @@ def test_a_budget_on_models_without_a_price_is_a_warning(run: Run) -> None:
     assert found["detail"] == "no price is known for house-model: budgets do not count them"
 
 
+def test_a_pattern_has_no_price_of_its_own_to_miss(run: Run) -> None:
+    run("models", "add", "openai/*", "--provider", "openai", "--api-key-stdin", stdin="k-0123")
+    run("keys", "create", "--max-budget", "5")
+    assert "prices" not in _by_check(run("doctor", "--json").json)
+
+
+def test_settings_that_name_no_model_are_a_warning(run: Run) -> None:
+    run("models", "add", "m", "--provider", "openai", "--api-key-stdin", stdin="k-0123456789")
+    run("settings", "set", "fallbacks", '{"m": ["spare"]}')
+    run("settings", "set", "model_group_alias", '{"fast": "m"}')
+    checked = run("doctor", "--json")
+    assert checked.code == 0
+    found = _by_check(checked.json)
+    assert (found["fallbacks"]["state"], found["fallbacks"]["detail"]) == (
+        "warning",
+        "the fallback 'spare' is no model here, and is passed over",
+    )
+    assert found["fallbacks"]["remedy"] == "register it, or gateway settings set fallbacks"
+    assert "model_group_alias" not in found
+    run("models", "add", "spare", "--provider", "openai", "--api-key-stdin", stdin="k-0123456789")
+    assert "fallbacks" not in _by_check(run("doctor", "--json").json)
+
+
+def test_a_variable_of_one_of_several_deployments_is_told_with_its_id(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    run("models", "add", "m", "--provider", "openai", "--api-key-ref", "NO_SUCH_KEY")
+    run("models", "add", "m", "--provider", "openai", "--info", "id=second")
+    [found] = [f for f in run("doctor", "--json").json if f["check"].startswith("model m")]
+    assert found["check"].startswith("model m, model_")
+    assert "NO_SUCH_KEY" in found["detail"]
+
+
 def test_a_ledger_that_does_not_add_up_is_a_problem(run: Run, tmp_path: Path) -> None:
     run("keys", "list")
     with contextlib.closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
         database.execute(
             "INSERT INTO daily VALUES ('key', '2026-11-01', '', 'm', 'openai', '[]', "
-            "2, 0, 0, 0, 1, 1, 0, 0, 0, 5, 9)"
+            "2, 0, 0, 0, 1, 1, 0, 0, 0, 5, 9, 0)"
         )
         database.execute(
             "INSERT INTO daily VALUES ('key', '2026-11-03', '', 'm', 'openai', '[]', "
-            "2, 0, 0, 0, 1, 1, 0, 0, 0, 5, 9)"
+            "2, 0, 0, 0, 1, 1, 0, 0, 0, 5, 9, 0)"
         )
     # Rows of those days may have been removed by age, as there are none later.
     assert _by_check(run("doctor", "--json").json)["ledger"]["state"] == "ok"

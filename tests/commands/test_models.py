@@ -73,7 +73,9 @@ def test_the_key_may_come_from_a_variable_or_stay_there(
         (["--provider", "azure"], "base_url is required for the provider azure"),
         ([], "provider is missing"),
         (["--provider", "openai", "--param", "x"], "--param takes NAME=VALUE, not 'x'"),
-        (["--provider", "openai", "--param", "rpm=5"], "litellm_params.rpm is not supported"),
+        (["--provider", "openai", "--param", "rpm=0"], "litellm_params.rpm takes a whole number"),
+        (["--provider", "openai", "--param", "tags=5"], "litellm_params.tags is not supported"),
+        (["--provider", "openai", "--model", "gpt-*"], "has a * without one in model_name"),
         (
             ["--provider", "openai", "--api-key-env", "NO_SUCH_VARIABLE"],
             "NO_SUCH_VARIABLE is not set",
@@ -98,11 +100,53 @@ def test_an_update_needs_a_change_and_a_model(run: Run) -> None:
     assert run("models", "remove", "n").code == 3
 
 
-def test_the_same_name_twice_fails(run: Run) -> None:
-    run("models", "add", "m", "--provider", "openai")
+def test_the_same_name_twice_is_one_more_deployment(run: Run) -> None:
+    run("models", "add", "other", "--provider", "openai")
+    run("models", "add", "m", "--provider", "openai", "--info", "id=first")
+    listed = run("models", "list").out
+    assert "first" not in listed
+    added = run("models", "add", "m", "--provider", "openai", "--model", "gpt", "--info", "id=2nd")
+    assert added.code == 0
+    assert added.err == (
+        "Registered 2nd, one of now 2 deployments of m. Try it: gateway models test 2nd\n"
+    )
+    rows = [line.split() for line in run("models", "list").out.splitlines()]
+    assert ["m", "2nd", "openai", "gpt", "-", "-"] in rows
+    assert ["other", "-", "openai", "other", "-", "-"] in rows
     again = run("models", "add", "m", "--provider", "openai")
     assert again.code == 1
-    assert "registered as 'm' already" in again.err
+    assert "registered as 'm' already, with the id 'first'" in again.err
+
+
+def test_one_of_several_deployments_is_named_by_its_id(run: Run) -> None:
+    for model_id in ("first", "2nd"):
+        run("models", "add", "m", "--provider", "openai", "--model", model_id,
+            "--info", f"id={model_id}")  # fmt: skip
+    for command in (["show"], ["update", "--param", "seed=1"], ["remove"], ["test"]):
+        refused = run("models", command[0], "m", *command[1:])
+        assert refused.code == 1
+        assert "the id of one instead: 2nd, first" in refused.err or (
+            "the id of one instead: first, 2nd" in refused.err
+        )
+    assert run("models", "show", "2nd", "--json").json["litellm_params"]["model"] == "2nd"
+    assert run("models", "update", "2nd", "--param", "weight=3").err == "Changed m.\n"
+    assert run("models", "remove", "first", "--json").json == {
+        "id": "first",
+        "model_name": "m",
+        "deleted": True,
+    }
+    assert run("models", "show", "m", "--json").json["litellm_params"]["weight"] == 3
+
+
+def test_all_deployments_of_a_name_are_removed_with_all(run: Run) -> None:
+    for model_id in ("first", "2nd"):
+        run("models", "add", "m", "--provider", "openai", "--model", model_id)
+    assert run("models", "remove", "m", "--all").err == "Removed m with 2 deployments.\n"
+    assert run("models", "list", "--json").json == []
+    run("models", "add", "m", "--provider", "openai", "--info", "id=x")
+    one = run("models", "remove", "m", "--all", "--json").json
+    assert one == [{"id": "x", "model_name": "m", "deleted": True}]
+    assert run("models", "remove", "m", "--all").code == 3
 
 
 def test_on_a_terminal_the_key_is_asked_for_and_hidden(run: Run, tmp_path: Path) -> None:

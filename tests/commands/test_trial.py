@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from gateway.commands.trial import attempt
+from gateway.records import Operation
 from gateway.settings import Settings
 from gateway.specs import model_spec
 from gateway.store import Store
+from tests import media
 from tests.servers import TESTER, FakeProvider, answer, completion, usage
 
 
@@ -68,6 +70,41 @@ async def test_completion(settings: Settings, provider: FakeProvider) -> None:
     assert (tried["ok"], tried["answer"]) == (True, "Hi")
 
 
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        (Operation.MODERATION, "1 result(s)"),
+        (Operation.RERANK, "2 result(s)"),
+        (Operation.SPEECH, "64 bytes of audio/mpeg"),
+        (Operation.TRANSCRIPTION, "Hello."),
+    ],
+)
+async def test_other_kinds_of_litellms_table(
+    settings: Settings, provider: FakeProvider, operation: Operation, said: str
+) -> None:
+    provider.does(lambda: media.whole(operation))
+    tried = await _try(settings, **media.at(operation, provider.url))
+    assert (tried["ok"], tried["answer"]) == (True, said)
+    assert len(provider.received) == 1
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {"litellm_params": {"model": "gpt-image-1"}},
+        {"model_info": {"mode": "image_edit"}},
+    ],
+)
+async def test_pictures_are_not_made_to_try(
+    settings: Settings, provider: FakeProvider, described: dict[str, Any]
+) -> None:
+    tried = await _try(settings, base_url=f"{provider.url}/v1", **described)
+    assert tried.keys() == {"ok", "model_name", "not_tried"}
+    assert tried["ok"] is None
+    assert "costs money" in tried["not_tried"]
+    assert provider.received == []
+
+
 async def test_a_variable_that_is_not_set(
     settings: Settings, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,3 +147,26 @@ async def test_what_a_refusal_means(
     assert (tried["ok"], tried["status"]) == (False, status)
     assert "because" in tried["problem"]
     assert remedy in tried["remedy"]
+
+
+async def test_a_pattern_is_tried_with_the_model_that_it_names(
+    settings: Settings, provider: FakeProvider
+) -> None:
+    at = {
+        "model_name": "openai/*",
+        "base_url": f"{provider.url}/v1",
+        "litellm_params": {"model": "*"},
+    }
+    info = {"health_check_model": "openai/gpt-4o-mini", "id": "x"}
+    async with Store.open(settings) as store:
+        for described in (at | {"model_info": info}, at | {"api_key": "sk-other"}):
+            spec = model_spec({"provider": "openai", "api_key": "sk-x"} | described)
+            await store.models.add(spec.record(None, None, 1), TESTER)
+        tried = await attempt(store, "x")
+        assert tried["ok"] is True
+        assert [received.body["model"] for received in provider.received] == ["gpt-4o-mini"]
+        await store.models.remove("x", TESTER)
+        tried = await attempt(store, "openai/*")
+    assert tried["ok"] is None
+    assert "model_info.health_check_model" in tried["not_tried"]
+    assert len(provider.received) == 1

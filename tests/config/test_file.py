@@ -6,6 +6,7 @@ import ast
 import contextlib
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,7 @@ general_settings:
 environment_variables:
   OPENAI_API_KEY: sk-env-plaintext
 """
+NAMES = ["gpt-4o", "gpt-4o", "openai/*", "claude"]
 PLAINTEXTS = [STRONG, "plaintext"]
 
 
@@ -100,27 +102,23 @@ def model(params: str, rest: str = "") -> str:
 
 def test_a_litellm_config_gives_its_models_and_settings() -> None:
     config = read(LITELLM)
-    assert [spec.model_name for spec in config.models] == ["gpt-4o", "claude"]
+    assert [spec.model_name for spec in config.models] == NAMES
     azure = config.models[0]
     assert (azure.provider, azure.api_key) == ("azure", "os.environ/AZURE_API_KEY")
     # YAML has a date there, which Azure's version is not.
     assert azure.api_version == "2024-10-21"
-    assert azure.litellm_params == {"model": "azure/my-deployment", "max_retries": 2}
+    assert azure.litellm_params == {"model": "azure/my-deployment", "max_retries": 2, "rpm": 600}
     assert azure.model_info["id"] == "main"
     assert {name: s.value for name, s in config.settings.items()} == {
         "drop_params": True,
         "request_timeout": 120.0,
+        "num_retries": 3,
     }
     assert config.errors == ()
 
 
 def test_everything_in_a_litellm_config_that_has_no_effect_is_found_with_its_line() -> None:
     assert found(LITELLM) == [
-        (8, "model_list[0].litellm_params.rpm", "unsupported"),
-        (14, "model_list[1].model_name", "unsupported"),
-        (18, "model_list[1].litellm_params.weight", "unsupported"),
-        (19, "model_list[2].model_name", "unsupported"),
-        (31, "litellm_settings.num_retries", "unsupported"),
         (32, "litellm_settings.success_callback", "unsupported"),
         (35, "router_settings.routing_strategy", "unsupported"),
         (36, "router_settings.redis_password", "unsupported"),
@@ -216,6 +214,20 @@ def test_prices_that_cannot_be_reckoned_with_are_reported_and_left_out() -> None
     assert (spec.litellm_params, spec.model_info) == ({"model": "openai/x"}, {"mode": "chat"})
 
 
+def test_prices_of_sound_and_pictures_are_supported_where_they_can_be() -> None:
+    text = model(
+        "{model: openai/my-whisper, output_cost_per_second: 1e-4}",
+        "  model_info: {mode: audio_transcription}",
+    )
+    assert found(text) == []
+    assert schema_errors(text) == []
+    assert read(text).models[0].litellm_params["output_cost_per_second"] == "1e-4"
+    # Of a model that the table knows, nothing more need be said.
+    assert found(model("{model: cohere/rerank-v3.5, input_cost_per_query: 0.003}")) == []
+    wrong = model("{model: openai/whisper-1, input_cost_per_second: -1}")
+    assert [level for _, _, level in found(wrong)] == ["error"]
+
+
 def test_an_id_may_be_a_number_and_stands_once() -> None:
     entry = "- {model_name: NAME, litellm_params: {model: openai/x}, model_info: {id: ID}}\n"
     first = "model_list:\n" + entry.replace("NAME", "a").replace("ID", "7")
@@ -247,7 +259,10 @@ def test_unknown_names_in_an_entry() -> None:
 
 def test_the_catch_all_wildcard_is_unsupported_and_no_error() -> None:
     text = 'model_list:\n- model_name: "*"\n  litellm_params: {model: "*"}'
-    assert found(text) == [(2, "model_list[0].model_name", "unsupported")]
+    assert found(text) == [(3, "model_list[0].litellm_params.model", "unsupported")]
+    assert "a pattern is of one provider" in only(text).message
+    for named in ("custom_llm_provider: openai", 'model: "openai/*"'):
+        assert found(text.replace('model: "*"', named)) == []
 
 
 # Settings
@@ -263,9 +278,10 @@ def test_the_catch_all_wildcard_is_unsupported_and_no_error() -> None:
         ("litellm_settings: {drop_param: true}", "error", "drop_params"),
         ("litellm_settings: {zzzzzz: true}", "unsupported", None),
         ("litellm_settings: {telemetry: true}", "unsupported", None),
-        ("litellm_settings: {num_retries: false}", "unsupported", None),
+        ("litellm_settings: {set_verbose: 0}", "unsupported", None),
         ("router_settings: {fallback: []}", "error", "fallbacks"),
-        ("router_settings: {fallbacks: [{a: [b]}]}", "unsupported", None),
+        ("router_settings: {disable_cooldowns: true}", "unsupported", None),
+        ("router_settings: {routing_groups: [{a: [b]}]}", "unsupported", None),
         ("general_settings: {master_kee: x}", "error", "master_key"),
         ("general_settings: {alerting: [slack]}", "unsupported", None),
         ("general_settings: {master_kee: }", "error", "master_key"),
@@ -281,7 +297,7 @@ def test_what_is_so_by_design_or_says_nothing_needs_no_finding() -> None:
     sections: dict[str, dict[str, Any]] = {
         section: dict(values) for section, values in litellm_names.SO_BY_DESIGN.items()
     }
-    sections["router_settings"] |= {"fallbacks": [], "retry_policy": {}, "redis_url": None}
+    sections["router_settings"] |= {"routing_groups": [], "retry_policy": None, "redis_url": None}
     sections["general_settings"] |= {"master_key": None}
     sections["litellm_settings"] |= {"drop_params": None}
     config = read(json.dumps(sections | {"guardrails": None, "keys": None, "model_list": None}))
@@ -326,7 +342,7 @@ def test_a_setting_of_another_kind_is_an_error(text: str) -> None:
 def test_check_lists_each_variable_that_is_not_set() -> None:
     text = model(
         "{model: openai/x, api_key: os.environ/A, extra_headers: {x: [os.environ/B]}, "
-        "rpm: os.environ/NOT_USED}",
+        "num_retries: os.environ/NOT_USED}",
         "keys: [{key: os.environ/C}]\nlitellm_settings: {drop_params: os.environ/D}",
     )
     config = read(text)
@@ -623,11 +639,12 @@ def test_import_keeps_what_is_supported_and_lists_the_rest() -> None:
     text = import_litellm(LITELLM)
     config = read(text)
     assert config.findings == ()
-    assert [spec.model_name for spec in config.models] == ["gpt-4o", "claude"]
+    assert [spec.model_name for spec in config.models] == NAMES
+    assert [spec.litellm_params.get("weight") for spec in config.models] == [None, 2, None, None]
     info = {"id": "main", "mode": "chat", "base_model": "azure/gpt-4o"}
     assert config.models[0].model_info == info
     assert config.settings["request_timeout"].value == 120
-    for left_out in ("line 8: model_list[0].litellm_params.rpm", "line 41: environment_variables"):
+    for left_out in ("line 35: router_settings.routing_strategy", "line 41: environment_variables"):
         assert f"# - {left_out}" in text
 
 
@@ -635,8 +652,11 @@ def test_import_writes_no_secret_and_names_the_variables_to_set() -> None:
     text = import_litellm(LITELLM)
     assert not [secret for secret in PLAINTEXTS if secret in text]
     config = read(text)
-    assert config.models[1].api_key == "os.environ/CLAUDE_API_KEY"
-    headers = config.models[1].litellm_params["extra_headers"]
+    assert [spec.api_key for spec in config.models[1::2]] == [
+        "os.environ/GPT_4O_API_KEY",
+        "os.environ/CLAUDE_API_KEY",
+    ]
+    headers = config.models[3].litellm_params["extra_headers"]
     assert headers == {"anthropic-beta": "os.environ/CLAUDE_EXTRA_HEADERS_ANTHROPIC_BETA"}
     assert config.master_key is not None
     assert config.master_key.text == "os.environ/LITELLM_MASTER_KEY"
@@ -734,10 +754,19 @@ def test_what_is_commented_out_in_the_shipped_file_works() -> None:
         for line in lines
         if line.startswith("#  ") or line.removeprefix("# ") in sections
     ]
+    models = lines[lines.index("model_list:") : lines.index("litellm_settings:")]
+    # Those are comments that begin with a name in a list, or inside one.
+    more = [line.replace("# ", "", 1) for line in models if re.match("  # (- |  )", line)]
     start = shown.index("keys:")
-    text = "\n".join(shown[start:]).replace("<64 hexadecimal digits>", HASH)
+    text = "\n".join([*models, *more, *shown[start:]]).replace("<64 hexadecimal digits>", HASH)
     config = read(text)
     assert config.findings == ()
+    names = [spec.model_name for spec in config.models]
+    assert names[-3:] == ["gpt-4o-mini", "gpt-4o-mini", "anthropic/*"]
+    assert config.settings["fallbacks"].value == {
+        "gpt-4o": ["claude-sonnet", "qwen"],
+        "*": ["llama3.2"],
+    }
     assert [entry.spec.label for entry in config.keys] == ["backend", "notebooks"]
     assert [entry.spec.team_id for entry in config.teams] == ["research"]
     assert schema_errors(text) == []
@@ -782,8 +811,10 @@ def test_no_name_of_the_installed_litellm_is_taken_for_a_typo() -> None:
     assert general <= litellm_names.GENERAL_SETTINGS
     params = _fields(package / "types" / "router.py", "CredentialLiteLLMParams")
     params |= _fields(package / "types" / "router.py", "GenericLiteLLMParams")
-    assert params - litellm_names.PARAMS - litellm_names.UNSUPPORTED_PARAMS == {"mock_response"}
-    assert not litellm_names.PARAMS & litellm_names.UNSUPPORTED_PARAMS
+    known = litellm_names.PARAMS | litellm_names.ROUTING_PARAMS
+    assert params - known - litellm_names.UNSUPPORTED_PARAMS == {"mock_response"}
+    assert not litellm_names.PARAMS & litellm_names.ROUTING_PARAMS
+    assert not known & litellm_names.UNSUPPORTED_PARAMS
 
 
 def _class(path: Path, name: str) -> ast.ClassDef:

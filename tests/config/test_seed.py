@@ -236,6 +236,101 @@ async def test_a_model_takes_the_id_the_file_gives(store: Store) -> None:
     assert set((await applied(store, text)).values()) == {"unchanged"}
 
 
+DEPLOYMENTS = """\
+model_list:
+  - {model_name: gpt, litellm_params: {model: azure/eu, api_base: "https://eu", api_key: sk-a}}
+  - {model_name: gpt, litellm_params: {model: openai/gpt, api_key: os.environ/A, weight: 2}}
+  - {model_name: gpt, litellm_params: {model: openai/gpt, api_key: os.environ/B}}
+"""
+
+
+async def test_deployments_of_one_name_are_applied_once_in_any_order(store: Store) -> None:
+    await apply(store, read(DEPLOYMENTS), {}, TESTER)
+    before = await everything(store)
+    assert sorted(model.upstream_model for model in before[0]) == ["eu", "gpt", "gpt"]
+    lines = DEPLOYMENTS.splitlines()
+    for order in ([1, 2, 3], [3, 2, 1], [2, 3, 1], [2]):
+        text = "\n".join([lines[0], *(lines[number] for number in order)])
+        assert not changed(await apply(store, read(text), {}, TESTER))
+    assert await everything(store) == before
+    # The one that is gone from the file, as it is named in none, stays.
+    dearer = DEPLOYMENTS.replace("weight: 2", "weight: 3")
+    states = [change.state for change in await apply(store, read(dearer), {}, TESTER)]
+    assert states == ["unchanged", "updated", "unchanged"]
+    assert [model.id for model in await store.models.all()] == [model.id for model in before[0]]
+
+
+async def test_deployments_made_elsewhere_are_found_by_what_they_are(store: Store) -> None:
+    """As those of an export with ids of its own, or those that were registered over HTTP."""
+    mine = await register(store, "gpt", api_key="os.environ/B")
+    spare = await register(store, "gpt", litellm_params={"model": "spare"})
+    changes = await apply(store, read(DEPLOYMENTS), {}, TESTER)
+    assert [change.state for change in changes] == ["updated", "added", "unchanged"]
+    models = {model.id: model for model in await store.models.all()}
+    assert len(models) == 3
+    assert models[mine.id] == mine
+    # What is left on both sides is matched in order.
+    assert (models[spare.id].provider, models[spare.id].upstream_model) == ("azure", "eu")
+
+
+async def test_deployments_with_ids_take_over_each_others_keys(store: Store) -> None:
+    """The way there leads past two that are the same, which is refused everywhere else."""
+    entry = "  - {{model_name: gpt, litellm_params: {{model: openai/gpt, api_key: os.environ/{}}}, "
+    entry += "model_info: {{id: {}}}}}\n"
+    first, second = (
+        "model_list:\n" + "".join(entry.format(key, name) for key, name in pairs)
+        for pairs in ([("A", "a"), ("B", "b"), ("C", "c")], [("B", "a"), ("C", "b"), ("A", "c")])
+    )
+    await apply(store, read(first), {}, TESTER)
+    await apply(store, read(second), {}, TESTER)
+    keys = {model.id: model.secrets["api_key"] for model in await store.models.all()}
+    assert keys == {"a": "os.environ/B", "b": "os.environ/C", "c": "os.environ/A"}
+    assert not changed(await apply(store, read(second), {}, TESTER))
+    # One that the file leaves alone, though, is not made twice.
+    before = await everything(store)
+    with pytest.raises(Conflict, match="'a' of the model 'gpt' would be the same as 'b'"):
+        await apply(store, read("model_list:\n" + entry.format("C", "a")), {}, TESTER)
+    assert await everything(store) == before
+
+
+async def test_settings_of_routing_are_applied_and_exported_in_litellms_shape(
+    store: Store,
+) -> None:
+    text = """\
+model_list:
+  - {model_name: a, litellm_params: {model: openai/a}}
+  - {model_name: b, litellm_params: {model: openai/b}}
+router_settings:
+  allowed_fails: 3
+  default_fallbacks: [b]
+  fallbacks: [{a: [b]}, {"*": [a, b]}]
+  model_group_alias: {fast: a}
+  num_retries: 4
+  retry_policy: {TimeoutErrorRetries: 0}
+  routing_strategy: least-busy
+  first_token_timeout: 20
+"""
+    assert read(text).findings == ()
+    await apply(store, read(text), {}, TESTER)
+    assert await store.settings.get() == CallSettings(
+        allowed_fails=3,
+        default_fallbacks=("b",),
+        fallbacks={"a": ["b"], "*": ["a", "b"]},
+        model_group_alias={"fast": "a"},
+        num_retries=4,
+        retry_policy={"TimeoutErrorRetries": 0},
+        routing_strategy="least-busy",
+        first_token_timeout=20,
+    )
+    assert not changed(await apply(store, read(text), {}, TESTER))
+    exported = yaml.safe_load(await export(store))
+    assert exported["router_settings"] == yaml.safe_load(text)["router_settings"]
+    assert not changed(await apply(store, read(await export(store)), {}, TESTER))
+    emptied = await apply(store, read("router_settings: {fallbacks: []}"), {}, TESTER)
+    assert [(change.name, change.state) for change in emptied] == [("fallbacks", "updated")]
+    assert (await store.settings.get()).fallbacks == {}
+
+
 async def test_an_id_of_another_model_is_refused_before_anything_is_written(store: Store) -> None:
     other = await register(store, "other", model_info={"id": "taken"})
     before = await everything(store)
@@ -457,7 +552,11 @@ async def two_stores(store: Store, tmp_path: Path) -> AsyncIterator[tuple[Store,
 
 
 # The stores are emptied for each example, as making them takes long.
-@examples(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(registered=st.lists(models, max_size=3))
 async def test_whatever_is_registered_goes_through_a_file_and_back(
     two_stores: tuple[Store, Store], registered: list[dict[str, Any]]
@@ -465,7 +564,7 @@ async def test_whatever_is_registered_goes_through_a_file_and_back(
     first, second = two_stores
     for store in two_stores:
         for model in await store.models.all():
-            await store.models.remove(model.name, TESTER)
+            await store.models.remove_by_id(model.id, TESTER)
     for fields in registered:
         with contextlib.suppress(InvalidField, Conflict):
             await register(first, fields["model_name"], **fields)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import InvalidField
 from gateway.fields import is_secret
-from gateway.litellm_names import UNSUPPORTED_PARAMS
+from gateway.litellm_names import ROUTING_PARAMS, UNSUPPORTED_PARAMS
 from gateway.records import Model
 from gateway.specs import (
+    deployment_of,
     describe,
     model_spec,
     new_id,
@@ -201,7 +202,26 @@ BAD_MODELS: list[tuple[Any, str | None, str]] = [
     (OK | {"model_name": "a\nb"}, "model_name", "control character"),
     (OK | {"model_name": "a\x00b"}, "model_name", "control character"),
     (OK | {"model_name": "a\ud800"}, "model_name", "surrogate"),
-    (OK | {"model_name": "openai/*"}, "model_name", "no wildcards"),
+    (OK | {"litellm_params": {"model": "*"}}, "litellm_params.model", "a * without one in model"),
+    (
+        OK | {"model_name": "a/*", "litellm_params": {"model": "*/*"}},
+        *("litellm_params.model",) * 2,
+    ),
+    ({"model_name": "*", "litellm_params": {"model": "*"}}, "provider", "one provider, such as"),
+    ({"model_name": "*/*"}, "provider", "a pattern is of one provider, such as openai/*: register"),
+    *(
+        (
+            OK | {"model_name": "o/*", "model_info": {"health_check_model": tried}} | params,
+            "model_info.health_check_model",
+            "a model that",
+        )
+        for tried, params in (
+            ("gpt-4o", {"litellm_params": {"model": "ft:*"}}),
+            ("../x", {"litellm_params": {"model": "*"}}),
+            ("", {"litellm_params": {"model": "*"}}),
+            (5, {"litellm_params": {"model": "gpt-*"}}),
+        )
+    ),
     ({"model_name": "m"}, "provider", "provider is missing: name one of litellm's providers"),
     ({"model_name": "meta-llama/x"}, "provider", "is missing"),
     (OK | {"provider": "OpenAI"}, "provider", "did you mean openai?"),
@@ -249,9 +269,20 @@ BAD_MODELS: list[tuple[Any, str | None, str]] = [
         for name in ("messages", "prompt", "input", "stream", "stream_options", "mock_response")
     ),
     *(
-        (OK | {"litellm_params": {name: value}}, f"litellm_params.{name}", "seconds above 0")
-        for name in ("timeout", "stream_timeout")
-        for value in (0, -1, "30", True, [1])
+        (OK | {"litellm_params": {name: value}}, f"litellm_params.{name}", message)
+        for names, values, message in (
+            (
+                ("timeout", "stream_timeout", "first_token_timeout", "stream_total_timeout"),
+                (0, -1, "30", True, [1], "os.environ/X"),
+                "seconds above 0",
+            ),
+            (("rpm", "tpm"), (0, -1, 1.5, "60", True, 2**53 + 1, [1]), "a whole number above 0"),
+            (("weight",), (-1, "1", True, [1]), "a number from 0 on"),
+            (("order",), (1.5, "1", True, [1]), "a whole number; the lowest comes first"),
+            (("caching",), (1, "true", []), "true or false"),
+        )
+        for name in names
+        for value in values
     ),
     *(
         (OK | {where: {name: value}}, f"{where}.{name}", message)
@@ -259,7 +290,8 @@ BAD_MODELS: list[tuple[Any, str | None, str]] = [
         for name, value, message in (
             ("input_cost_per_token", -1, "takes a price in dollars, a number from 0"),
             ("output_cost_per_token_above_200k_tokens", "free", "takes a price in dollars"),
-            ("input_cost_per_second", 1, "is a price that this gateway cannot reckon with yet"),
+            ("input_cost_per_second", 1, "whose model_info.mode is audio_transcription"),
+            ("ocr_cost_per_page", 1, "is a price that this gateway cannot reckon with yet"),
             ("off_peak_pricing", {}, "is a price that this gateway cannot reckon with yet"),
             ("tiered_pricing", [], "takes a list of prices"),
             ("base_model", 3, "takes the name of a model"),
@@ -278,6 +310,71 @@ def test_a_bad_model_is_refused_by_the_name_of_its_field(
     assert refused.value.param == param
     assert message in refused.value.message
     assert refused.value.status == 422
+
+
+def test_what_the_gateway_routes_by_is_kept_in_plain_text() -> None:
+    """The name of one timeout has a word in it that is often a secret's."""
+    routing: Json = {
+        "caching": False,
+        "first_token_timeout": 5,
+        "order": -1,
+        "rpm": 600,
+        "stream_timeout": 0.5,
+        "stream_total_timeout": 300,
+        "timeout": 60,
+        "tpm": 2**53,
+        "weight": 0,
+    }
+    assert routing.keys() == ROUTING_PARAMS
+    made = record(OK | {"litellm_params": routing | {"model": "x"}})
+    assert (made.params, made.secrets) == (routing, {})
+    assert patched(made, {"litellm_params": dict.fromkeys(routing)}, 2).params == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "provider", "upstream"),
+    [
+        ("openai/*", {}, "openai", "*"),
+        ("openai/*", {"model": "openai/*"}, "openai", "*"),
+        ("*", {"model": "openai/*"}, "openai", "*"),
+        ("*", {"model": "*", "custom_llm_provider": "mistral"}, "mistral", "*"),
+        ("my-*", {"model": "openai/gpt-*-mini"}, "openai", "gpt-*-mini"),
+        ("any-*", {"model": "openai/gpt-4o"}, "openai", "gpt-4o"),
+        ("*/*", {"model": "openai/*"}, "openai", "*"),
+    ],
+)
+def test_a_pattern_is_a_model_of_one_provider(
+    name: str, params: Json, provider: str, upstream: str
+) -> None:
+    made = record({"model_name": name, "litellm_params": params})
+    assert (made.name, made.provider, made.upstream_model) == (name, provider, upstream)
+    again = record(describe(made))
+    assert (again.name, again.provider, again.upstream_model) == (name, provider, upstream)
+
+
+def test_a_pattern_cannot_become_the_name_of_one_model() -> None:
+    pattern = record(OK | {"model_name": "openai/*", "litellm_params": {"model": "*"}})
+    with pytest.raises(InvalidField, match="has a \\* without one in model_name"):
+        patched(pattern, {"model_name": "gpt"}, 2)
+    changed = patched(pattern, {"model_name": "gpt", "litellm_params": {"model": "gpt-4o"}}, 2)
+    assert (changed.name, changed.upstream_model) == ("gpt", "gpt-4o")
+
+
+def test_deployments_are_the_same_by_what_they_call_and_with_what() -> None:
+    first = record(OK | {"api_key": "k", "litellm_params": {"seed": 1}})
+    for same in (
+        record(OK | {"api_key": "k", "litellm_params": {"seed": 1}}, "model_2"),
+        record(OK | {"api_key": "k", "litellm_params": {"seed": 1}, "model_info": {"a": 1}}),
+        replace(first, name="other", created_at=9, updated_at=9),
+    ):
+        assert deployment_of(same) == deployment_of(first)
+    for other in (
+        {"api_key": "K", "litellm_params": {"seed": 1}},
+        {"api_key": "k", "litellm_params": {"seed": True}},
+        {"api_key": "k", "litellm_params": {"seed": 1, "model": "x"}},
+        {"api_key": "k", "litellm_params": {"seed": 1}, "base_url": "http://h"},
+    ):
+        assert deployment_of(record(OK | other)) != deployment_of(first)
 
 
 def test_prices_and_whose_they_are_can_be_given() -> None:

@@ -148,7 +148,9 @@ async def test_several_keys_revoked_at_once_have_a_row_each(store: Store) -> Non
 
 FAILING: list[Work] = [
     lambda s: s.models.add(MODEL, ADA),
-    lambda s: s.models.change("gpt", lambda m: replace(m, name="other"), ADA),
+    lambda s: s.models.change(
+        "gpt", lambda m: replace(m, name="other", upstream_model="other"), ADA
+    ),
     lambda s: s.models.remove("none", ADA),
     lambda s: s.keys.add(KEY, ADA),
     lambda s: s.keys.add(key("sk-c", team_id="none"), ADA),

@@ -15,6 +15,7 @@ from gateway.errors import Conflict, NotFound
 from gateway.records import CallSettings
 from gateway.settings import Settings, SettingsError
 from gateway.store import Store
+from gateway.store.audit import AuditFilter
 from gateway.vault import VaultError
 from tests.servers import TESTER
 from tests.store.records import HOSTILE, PROVIDER_KEY, key, model
@@ -59,12 +60,79 @@ async def test_a_name_is_never_read_as_sql(name: str, store: Store) -> None:
     assert await store.models.all() == [other]
 
 
-async def test_a_name_is_registered_once(store: Store) -> None:
+async def test_several_deployments_share_a_name_and_none_is_there_twice(store: Store) -> None:
+    first = model(litellm_params={"seed": 1}, model_info={"id": "first"})
+    assert await store.models.add(first, TESTER) == 1
+    others = [
+        model(litellm_params={"seed": True}),
+        model(litellm_params={"seed": 1}, api_key="sk-other"),
+        model(litellm_params={"seed": 1}, api_key=None),
+        model(litellm_params={"seed": 1, "model": "up"}),
+        model(litellm_params={"seed": 1}, base_url="http://h"),
+        model(litellm_params={"seed": 1}, api_version="v2"),
+    ]
+    counts = [await store.models.add(other, TESTER) for other in others]
+    assert counts == [2, 3, 4, 5, 6, 7]
+    assert await store.models.add(model("new", litellm_params={"seed": 1}), TESTER) == 1
+    before = await _stamp(store, "models")
+    for twin in (first, *others):
+        # What is told of a deployment makes it no other one.
+        again = replace(twin, id="again", info={"mode": "chat"})
+        with pytest.raises(Conflict, match=f"registered as 'gpt' already.*{twin.id!r}") as refused:
+            await store.models.add(again, TESTER)
+        assert (refused.value.status, refused.value.param) == (409, "model_name")
+    with pytest.raises(Conflict, match="'first'"):
+        await store.models.change_by_id(
+            others[0].id, lambda m: replace(m, params={"seed": 1}), TESTER
+        )
+    assert await _stamp(store, "models") == before
+    assert await store.models.add(replace(first, id="again"), TESTER, distinct=False) == 8
+
+
+async def test_a_deployment_sealed_with_a_lost_key_does_not_stand_in_the_way(
+    settings: Settings, store: Store
+) -> None:
     await store.models.add(model(), TESTER)
-    with pytest.raises(Conflict, match="registered as 'gpt' already") as refused:
-        await store.models.add(model(), TESTER)
-    assert (refused.value.status, refused.value.param) == (409, "model_name")
-    assert await _stamp(store, "models") == 1
+    other_key = Fernet.generate_key().decode()
+    async with Store.open(replace(settings, secret_key=other_key)) as other:
+        assert await other.models.add(model(), TESTER) == 2
+
+
+async def test_what_is_named_is_a_name_or_the_id_of_a_deployment(store: Store) -> None:
+    for model_id, name in (("gpt", "pair"), ("b", "pair"), ("pair", "gpt"), ("c", "d")):
+        await store.models.add(
+            model(name, litellm_params={"model": model_id}, model_info={"id": model_id}), TESTER
+        )
+    found = {named: (await store.models.get(named)).id for named in ("gpt", "b", "c", "d")}
+    # A name goes before an id.
+    assert found == {"gpt": "pair", "b": "b", "c": "c", "d": "c"}
+    for method in (
+        store.models.get("pair"),
+        store.models.change("pair", lambda m: m, TESTER),
+        store.models.remove("pair", TESTER),
+    ):
+        with pytest.raises(Conflict, match=r"name of 2 deployments; .*: b, gpt$") as refused:
+            await method
+        assert refused.value.param == "model_name"
+    assert (await store.models.remove_by_id("gpt", TESTER)).name == "pair"
+    assert (await store.models.get("pair")).id == "b"
+    # Where one of several has the very id, there would be no other way to name it.
+    await store.models.add(model("b", model_info={"id": "x"}, api_key=None), TESTER)
+    await store.models.change_by_id("b", lambda m: replace(m, name="b"), TESTER)
+    assert (await store.models.get("b")).id == "b"
+
+
+async def test_all_deployments_of_a_name_are_removed_at_once(store: Store) -> None:
+    for number in range(3):
+        await store.models.add(model(litellm_params={"seed": number}), TESTER)
+    await store.models.add(model("other"), TESTER)
+    gone = await store.models.remove_all("gpt", TESTER)
+    assert [each.params for each in gone] == [{"seed": 0}, {"seed": 1}, {"seed": 2}]
+    assert [each.name for each in await store.models.all()] == ["other"]
+    changes, _ = await store.audit.page(9, wanted=AuditFilter(action="model.remove"))
+    assert {change.target_id for change in changes} == {each.id for each in gone}
+    with pytest.raises(NotFound):
+        await store.models.remove_all("gpt", TESTER)
 
 
 async def test_an_id_is_used_once(store: Store) -> None:
@@ -85,8 +153,6 @@ async def test_a_model_is_replaced_under_its_id(store: Store) -> None:
         await store.models.get("gpt")
     assert missing.value.param == "model_name"
     before = await _stamp(store, "models")
-    with pytest.raises(Conflict, match="registered as 'other' already"):
-        await store.models.change("new", lambda new: replace(new, name="other"), TESTER)
     with pytest.raises(NotFound):
         await store.models.change("none", lambda none: none, TESTER)
     assert await _stamp(store, "models") == before == 3
@@ -95,7 +161,7 @@ async def test_a_model_is_replaced_under_its_id(store: Store) -> None:
 async def test_a_model_is_removed_once(store: Store) -> None:
     stored = model()
     await store.models.add(stored, TESTER)
-    assert await store.models.remove("gpt", TESTER) == stored.id
+    assert await store.models.remove("gpt", TESTER) == replace(stored, secrets={})
     with pytest.raises(NotFound):
         await store.models.remove("gpt", TESTER)
     assert await store.models.all() == []

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.errors import InvalidField
+from gateway.errors import InvalidField, ModelDenied, UnknownModel
 from gateway.http.litellm.errors import BadRequest, litellm_route
 from gateway.http.requests import caller, json_response, read_object, services
 from gateway.money import dollars
@@ -22,7 +22,7 @@ from gateway.price_table import table
 from gateway.pricing import Prices, prices_of
 from gateway.providers import split_model
 from gateway.records import Call, Key, Model, Operation, Usage
-from gateway.resolve import callable_models
+from gateway.resolve import callable_models, resolve
 from gateway.tokens import likely_prompt_tokens
 from gateway.upstream.usage import is_report, read_usage, service_tier
 
@@ -45,13 +45,14 @@ async def calculate(request: Request) -> Response:
     else:
         raise BadRequest("Bad Request - Either 'model' or 'completion_response' must be provided")
     prices = _prices(request, key, model)
-    if prices is None:
+    cost = prices.cost(usage) if prices else None
+    if cost is None:
         raise BadRequest(
             f"No price is known of the model {model!r}: it is neither registered with one nor in "
             "litellm's table",
             param="model",
         )
-    return json_response({"cost": dollars(prices.cost(usage))})
+    return json_response({"cost": dollars(cost)})
 
 
 def _typed(body: Mapping[str, Any], name: str, expected: type, what: str) -> Any:
@@ -75,12 +76,16 @@ def _usage(response: Mapping[str, Any]) -> Usage:
 
 def _prices(request: Request, key: Key, name: str) -> Prices | None:
     """Of the model that the key calls so, or that its provider does, or of litellm's table."""
-    groups = callable_models(services(request).registry.catalogue, key)
-    if name in groups:
-        return prices_of(groups[name].deployments[0])
-    models = (model for group in groups.values() for model in group.deployments)
-    named = next((model for model in models if model.upstream_model == name), None)
-    return prices_of(named or _unregistered(name))
+    registry = services(request).registry
+    try:
+        group = resolve(registry.catalogue, key, name, Operation.CHAT)
+    except (ModelDenied, UnknownModel):
+        groups = callable_models(registry.catalogue, key).values()
+        models = [model for group in groups for model in group.deployments]
+        named = [model for model in models if model.upstream_model == name]
+        return registry.prices(named[0]) if named else prices_of(_unregistered(name))
+    # The first that has any: a deployment is chosen for each call.
+    return next(filter(None, map(registry.prices, group.deployments)), None)
 
 
 def _unregistered(name: str) -> Model:

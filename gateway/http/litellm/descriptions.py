@@ -18,7 +18,7 @@ from gateway.errors import InvalidField
 Json = dict[str, Any]
 
 # LiteLLM's names for the gateway's fields.
-_KEY_FIELDS = {
+KEY_FIELDS = {
     "key_alias": "label",
     "team_id": "team_id",
     "user_id": "user_id",
@@ -37,7 +37,7 @@ _KEY_FIELDS = {
     "metadata": "metadata",
     "blocked": "blocked",
 }
-_TEAM_FIELDS = {
+TEAM_FIELDS = {
     "team_id": "team_id",
     "team_alias": "name",
     "max_budget": "max_budget",
@@ -50,7 +50,7 @@ _TEAM_FIELDS = {
 _IN_METADATA = ("model_rpm_limit", "model_tpm_limit", "tags")
 
 # What LiteLLM acts on, be it in the body or inside `metadata`.
-_ACTED_ON = frozenset(
+ACTED_ON = frozenset(
     """
     allowed_passthrough_routes allowed_vector_store_indexes default_estimated_output_tokens
     default_estimated_output_tokens_per_model denied_passthrough_routes disable_global_guardrails
@@ -69,10 +69,10 @@ _OTHERS = frozenset(
     router_settings tpd_limit
     """.split()
 )
-_OTHERS_OF_KEYS = _OTHERS.union(
+OTHERS_OF_KEYS = _OTHERS.union(
     "auto_rotate key_type new_master_key rotation_interval send_invite_email".split()
 )
-_OTHERS_OF_TEAMS = _OTHERS.union(
+OTHERS_OF_TEAMS = _OTHERS.union(
     _IN_METADATA,
     """
     admins default_team_member_models max_parallel_requests members members_with_roles
@@ -123,7 +123,7 @@ def key_description(body: Json, *, new: bool) -> Json:
         raise InvalidField(
             "spend: follows from the requests that were made, and cannot be set", param="spend"
         )
-    _refuse_others(fields, _KEY_FIELDS, _OTHERS_OF_KEYS, _WAYS_OUT)
+    _refuse_others(fields, KEY_FIELDS, OTHERS_OF_KEYS, _WAYS_OUT)
     if "all-team-models" in _items(fields.get("models")):
         raise InvalidField(
             "models: all-team-models stands for nothing here, as teams have no models of their "
@@ -145,7 +145,7 @@ def key_description(body: Json, *, new: bool) -> Json:
         del fields["duration"]
     if not new and fields.get("duration") == "-1":
         fields["duration"] = None
-    return {_KEY_FIELDS[name]: value for name, value in fields.items()}
+    return {KEY_FIELDS[name]: value for name, value in fields.items()}
 
 
 def team_description(body: Json) -> Json:
@@ -155,12 +155,12 @@ def team_description(body: Json) -> Json:
         InvalidField: The body has something that the gateway has not.
     """
     fields = dict(body)
-    _refuse_others(fields, _TEAM_FIELDS, _OTHERS_OF_TEAMS, _WAYS_OUT_OF_TEAMS)
+    _refuse_others(fields, TEAM_FIELDS, OTHERS_OF_TEAMS, _WAYS_OUT_OF_TEAMS)
     if "metadata" in fields:
         fields["metadata"] = _metadata(fields)
         for name in _IN_METADATA:
             _refuse(f"metadata.{name}", fields["metadata"].get(name), _WAYS_OUT_OF_TEAMS)
-    return {_TEAM_FIELDS[name]: value for name, value in fields.items()}
+    return {TEAM_FIELDS[name]: value for name, value in fields.items()}
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def _refuse_others(
     for name in list(fields):
         if name in known:
             continue
-        if name not in others and name not in _ACTED_ON:
+        if name not in others and name not in ACTED_ON:
             raise InvalidField(f"{name}: no such field", param=name, code="extra_forbidden")
         _refuse(name, fields.pop(name), ways_out)
 
@@ -222,7 +222,7 @@ def _metadata(fields: Json) -> Json:
     if not isinstance(metadata, Mapping):
         raise InvalidField("metadata: takes an object", param="metadata")
     for name in metadata:
-        if name in _ACTED_ON:
+        if name in ACTED_ON:
             _refuse(f"metadata.{name}", metadata[name], _WAYS_OUT)
     return dict(metadata)
 

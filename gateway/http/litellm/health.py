@@ -27,8 +27,9 @@ from gateway.errors import (
     UpstreamError,
 )
 from gateway.http.requests import admin, json_response, services, unless_gone
+from gateway.price_table import mode_of
 from gateway.records import Key, Model
-from gateway.trial import mode_of, problem, remedy, trial_call
+from gateway.trial import NotTried, problem, remedy, trial_call, tried_model
 
 Json = dict[str, Any]
 
@@ -57,10 +58,11 @@ async def readiness_details(request: Request) -> Response:
     """The same with versions, for an admin."""
     admin(request)
     state, status = await _state(request)
+    settings = services(request).registry.settings
     level = logging.getLogger("gateway").getEffectiveLevel()
     details: Json = {
-        # What LiteLLM would report of caches and callbacks: the gateway has none.
-        "cache": None,
+        "cache": settings.cache_params.get("type", "local") if settings.cache else None,
+        # What LiteLLM would report of callbacks: the gateway has none.
         "success_callbacks": [],
         "litellm_version": metadata.version("litellm"),
         "gateway_version": __version__,
@@ -74,7 +76,7 @@ async def check_models(request: Request) -> Response:
     """Call every model once, or those that `?model=` or `?model_id=` names.
 
     503 where one was named and does not work. A trial is a call as any other, of the admin's key
-    but without its limits.
+    but without its limits. What would cost too much to try is told apart.
     """
     key = admin(request)
     if request.method == "HEAD":
@@ -91,18 +93,23 @@ async def check_models(request: Request) -> Response:
     ended = await unless_gone(request.receive, asyncio.gather(*trials, return_exceptions=True))
     healthy: list[Json] = []
     unhealthy: list[Json] = []
+    untried: list[Json] = []
     for entry in ended:
         if isinstance(entry, BaseException):
             raise entry
-        (unhealthy if "error" in entry else healthy).append(entry)
-    body = {
+        (untried if "not_tried" in entry else unhealthy if "error" in entry else healthy).append(
+            entry
+        )
+    body: Json = {
         "healthy_endpoints": healthy,
         "unhealthy_endpoints": unhealthy,
         "healthy_count": len(healthy),
         "unhealthy_count": len(unhealthy),
     }
+    if untried:
+        body["untried_endpoints"] = untried
     named = {"model", "model_id"} & set(request.query_params)
-    return json_response(body, 503 if named and not healthy else 200)
+    return json_response(body, 503 if named and not (healthy or untried) else 200)
 
 
 async def _state(request: Request) -> tuple[Json, int]:
@@ -162,7 +169,10 @@ async def _trial(
         "mode": mode_of(model),
     }
     entry = {name: value for name, value in entry.items() if value is not None}
-    call = trial_call(model, key, request.state.request_id)
+    try:
+        call = trial_call(_tried(request, model), key, request.state.request_id)
+    except NotTried as reason:
+        return entry | {"not_tried": str(reason)}
     started: float | None = None
     try:
         async with asyncio.timeout_at(deadline), turn:
@@ -170,22 +180,37 @@ async def _trial(
             async with asyncio.timeout(_SECONDS_EACH):
                 await services(request).pipeline.complete(call)
     except TimeoutError:
-        return entry | _late(model, tried=started is not None)
+        return entry | _late(_named(request, model), tried=started is not None)
     except (Misconfigured, UnknownModel, UpstreamError) as error:
         return entry | {
             "error": problem(error),
             "exception_status": error.status,
-            "remedy": remedy(model, error),
+            "remedy": remedy(model, error, _named(request, model)),
         }
     return entry | {"response_time_ms": round((time.perf_counter() - started) * 1000)}
 
 
-def _late(model: Model, *, tried: bool) -> Json:
+def _tried(request: Request, model: Model) -> Model:
+    """Raises NotTried where what would stand in for a pattern is another model's name."""
+    tried = tried_model(model)
+    found = services(request).registry.catalogue.find(tried.name)
+    if found is None or model.id not in [each.id for each in found.deployments]:
+        raise NotTried(f"a model is registered as {tried.name!r}, and would be tried in its place")
+    return tried
+
+
+def _named(request: Request, model: Model) -> str:
+    """What `gateway models` calls it: by its id, where its name has several deployments."""
+    group = services(request).registry.catalogue.groups.get(model.name)
+    return model.id if group and len(group.deployments) > 1 else model.name
+
+
+def _late(named: str, *, tried: bool) -> Json:
     ended = "No answer in time" if tried else "Not tried"
     return {
         "error": f"{ended}: a check has {_SECONDS_EACH} s a model, {_SECONDS_IN_ALL} s in all",
         "exception_status": 408,
-        "remedy": f"try it alone: gateway models test {model.name}",
+        "remedy": f"try it alone: gateway models test {named}",
     }
 
 

@@ -6,14 +6,14 @@ model_management_endpoints.py, proxy_server.py). What differs is meant so:
 - A secret is never returned. LiteLLM answers `/model/new` with all parameters encrypted; here a
   secret is `[hidden]` and the rest is plain. `/model/info` leaves secrets out, as LiteLLM does.
 - A gateway key learns of the models it may call, by every name it may use, and not where they are.
-- A name is registered once, so a model group is one model.
 - What cannot be done is refused, not passed over: pausing a model, models that belong to teams.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -27,13 +27,12 @@ from gateway.http.litellm.errors import BadRequest, litellm_route
 from gateway.http.litellm.queries import whole_number
 from gateway.http.requests import actor, caller, json_response, read_object, services
 from gateway.litellm_names import is_price
-from gateway.price_table import listed
+from gateway.price_table import listed, mode_of
 from gateway.pricing import Prices, prices_of
 from gateway.records import Actor, Key, Model
 from gateway.resolve import callable_models
 from gateway.specs import model_spec, patched
 from gateway.store.audit import AuditFilter
-from gateway.trial import mode_of
 
 Json = dict[str, Any]
 
@@ -41,6 +40,8 @@ Json = dict[str, Any]
 _SERVERS_OWN = ("db_model", "blocked", "created_at", "created_by", "updated_at", "updated_by")
 _FEATURES = ("parallel_function_calling", "vision", "web_search", "url_context", "reasoning",
              "function_calling", "fast_mode")  # fmt: skip
+_OF_A_GROUP = ("max_input_tokens", "max_output_tokens", "input_cost_per_token",
+               "output_cost_per_token", "input_cost_per_pixel")  # fmt: skip
 _TO_SORT_BY = ("model_name", "created_at", "updated_at")
 _UNFILTERED = {
     "teamId": "no team owns models here",
@@ -192,9 +193,12 @@ async def list_groups(request: Request) -> Response:
     """Every name that the key may call, or the one that `?model_group=` says."""
     key = caller(request)
     wanted = request.query_params.get("model_group")
-    models = _callable(request, key)
-    groups = [_group(request, name, model) for name, model in models if wanted in (None, name)]
-    return json_response({"data": groups})
+    groups: dict[str, list[Model]] = defaultdict(list)
+    for name, model in _callable(request, key):
+        if wanted in (None, name):
+            groups[name].append(model)
+    data = [_group(request, name, models) for name, models in groups.items()]
+    return json_response({"data": data})
 
 
 def _accepted(body: Json) -> Json:
@@ -321,17 +325,30 @@ def _told(model: Model) -> Json:
     }
 
 
-def _group(request: Request, name: str, model: Model) -> Json:
-    info = _info(model, services(request).registry.prices(model))
-    named = ("max_input_tokens", "max_output_tokens", "input_cost_per_token",
-             "output_cost_per_token", "input_cost_per_pixel", "mode", "tpm", "rpm")  # fmt: skip
+def _group(request: Request, name: str, models: Sequence[Model]) -> Json:
+    """As LiteLLM has it: the most that a deployment can do and cost, and all that they can take."""
+    registry = services(request).registry
+    infos = [_info(model, registry.prices(model)) for model in models]
+    most = {field: max(_numbers(infos, field), default=None) for field in _OF_A_GROUP}
+    told = [info | dict(model.params) for info, model in zip(infos, models, strict=True)]
+    limits = {field: sum(_numbers(told, field)) or None for field in ("tpm", "rpm")}
     return {
         "model_group": name,
-        "providers": [model.provider],
-        **{field: info.get(field) for field in named},
-        **{f"supports_{what}": info.get(f"supports_{what}") is True for what in _FEATURES},
+        "providers": list(dict.fromkeys(model.provider for model in models)),
+        **most,
+        "mode": infos[0].get("mode"),
+        **limits,
+        **{
+            f"supports_{what}": any(info.get(f"supports_{what}") is True for info in infos)
+            for what in _FEATURES
+        },
         "is_public_model_group": False,
     }
+
+
+def _numbers(values: Iterable[Mapping[str, Any]], name: str) -> list[float]:
+    found = (each.get(name) for each in values)
+    return [v for v in found if isinstance(v, int | float) and not isinstance(v, bool)]
 
 
 def _check_filters(request: Request) -> None:

@@ -82,7 +82,7 @@ def log_row(row: LedgerRow, key: Key | None, names: Names) -> Json:
             "error_information": error,
             "x_request_id": row.request_id,
         },
-        "cache_hit": "False",
+        "cache_hit": str(row.cache_hit),
         "cache_key": "",
         "request_tags": list(row.tags),
         "team_id": row.team_id,
