@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -15,10 +15,21 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.accounting import Accounting
 from gateway.budgets import Budgets
+from gateway.cache import ResponseCache
 from gateway.config.seed import ensure_admin_key
 from gateway.deployments import Deployments
 from gateway.failover import Failover
-from gateway.http import audit, keys, models, openai, teams, transcripts, usage
+from gateway.http import (
+    anthropic,
+    audit,
+    keys,
+    models,
+    openai,
+    responses,
+    teams,
+    transcripts,
+    usage,
+)
 from gateway.http import settings as settings_routes
 from gateway.http.litellm import calculate as litellm_calculate
 from gateway.http.litellm import health as litellm_health
@@ -27,10 +38,12 @@ from gateway.http.litellm import models as litellm_models
 from gateway.http.litellm import spend as litellm_spend
 from gateway.http.litellm import teams as litellm_teams
 from gateway.http.middleware import Boundary, unrouted
+from gateway.http.openapi import Document
 from gateway.http.requests import Services
 from gateway.ledger import Ledger
 from gateway.limits import Limiter
 from gateway.pipeline import Pipeline
+from gateway.records import Operation
 from gateway.registry import Registry
 from gateway.retention import Retention
 from gateway.settings import Settings
@@ -41,6 +54,18 @@ from gateway.upstream.litellm_lane import LitellmLane
 API = "/api/v1/gateway"
 # The same calls at the gateway's own address, OpenAI's and LiteLLM's.
 CALL_PREFIXES = (API, "/v1", "")
+# OpenAI's first way to name a model, and what it knew.
+ENGINES = (Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING)
+# Azure's. Its newer calls have the model in the body.
+DEPLOYMENTS = (
+    *ENGINES,
+    Operation.MODERATION,
+    Operation.IMAGE,
+    Operation.IMAGE_EDIT,
+    Operation.SPEECH,
+    Operation.TRANSCRIPTION,
+    Operation.RERANK,
+)
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -57,6 +82,8 @@ def create_app(settings: Settings) -> Starlette:
 
 
 def _routes() -> Iterator[BaseRoute]:
+    yield Route("/", anthropic.answer_probe, methods=["GET"])
+    yield Route("/openapi.json", Document().answer, methods=["GET"])
     # A name may hold slashes, escaped or not.
     one_model = f"{API}/models/{{name:path}}"
     yield Route(f"{API}/models", models.add_model, methods=["POST"])
@@ -89,7 +116,9 @@ def _routes() -> Iterator[BaseRoute]:
     yield Route(f"{API}/settings", settings_routes.patch_settings, methods=["PATCH"])
     for prefix in CALL_PREFIXES:
         for operation in FORMATS:
-            yield Route(prefix + operation, openai.call(operation), methods=["POST"])
+            if operation is not Operation.RESPONSES:
+                yield _call(prefix + operation, operation)
+        yield from responses.routes(prefix)
         yield Route(f"{prefix}/models", openai.list_models, methods=["GET"])
         yield Route(f"{prefix}/models/{{name:path}}", openai.get_model, methods=["GET"])
     yield from litellm_keys.ROUTES
@@ -98,6 +127,25 @@ def _routes() -> Iterator[BaseRoute]:
     yield from litellm_spend.ROUTES
     yield from litellm_calculate.ROUTES
     yield from litellm_health.ROUTES
+    # Last: a request is held against each route in turn, and most are none of these.
+    yield _call(f"/v2{Operation.RERANK}", Operation.RERANK)
+    yield from responses.routes("/openai/v1")
+    yield from _aliases("engines", ENGINES)
+    yield from _aliases("openai/deployments", DEPLOYMENTS)
+
+
+def _aliases(under: str, operations: Sequence[Operation]) -> Iterator[BaseRoute]:
+    """Routes whose paths name the model."""
+    for prefix in CALL_PREFIXES:
+        for operation in operations:
+            # A name may hold slashes: the longer route comes first, `…/chat/completions`.
+            path = f"{prefix}/{under}/{{{openai.MODEL}:path}}{operation}"
+            yield _call(path, operation)
+
+
+def _call(path: str, operation: Operation) -> BaseRoute:
+    # By its name, gateway.http.openapi knows what it is.
+    return Route(path, openai.call(operation), methods=["POST"], name=operation)
 
 
 @contextlib.asynccontextmanager
@@ -113,11 +161,14 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         ledger = Ledger(store.ledger, store.database.path, node)
         await ledger.start()
         budgets = Budgets(store.ledger, ledger, node)
-        lane = LitellmLane()
+        lane = LitellmLane(settings.max_answer_bytes)
         lane.start()
         limiter = Limiter()
         failover = Failover(registry, Deployments(), limiter)
-        pipeline = Pipeline(registry, Accounting(limiter, budgets, ledger), failover, lane)
+        path = store.database.path
+        cache = ResponseCache(path.with_name(f"{path.name}.cache"), settings.redis_url)
+        accounting = Accounting(limiter, budgets, ledger)
+        pipeline = Pipeline(registry, accounting, failover, lane, cache)
         app.state.services = Services(settings, store, registry, lane, ledger, budgets, pipeline)
         retention = Retention(store, registry)
         running = [
@@ -131,4 +182,5 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
             await lane.aclose()
+            await cache.aclose()
             await ledger.aclose()

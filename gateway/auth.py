@@ -16,7 +16,7 @@ from gateway.registry import Registry
 from gateway.vault import KEY_PREFIX, hash_key, hint
 
 # In the order in which LiteLLM looks; all but Authorization carry the bare key.
-_HEADERS = (
+HEADERS = (
     "x-litellm-api-key",
     "authorization",
     "api-key",
@@ -97,7 +97,7 @@ def _check_live(key: Key, secret: str, registry: Registry, now: float) -> None:
 
 def credential(headers: Mapping[str, str]) -> str:
     """The secret that the headers carry. Raises NotAuthenticated where they carry none."""
-    for name in _HEADERS:
+    for name in HEADERS:
         value = headers.get(name, "").strip()
         scheme, _, rest = value.partition(" ")
         if scheme.lower() == "bearer":

@@ -155,7 +155,7 @@ def _limits_of(model: Model) -> Iterator[_Limit]:
     for unit, name in (("tokens", "tpm"), ("requests", "rpm")):
         most = model.params.get(name)
         if most is not None:
-            yield _Limit(unit, most, f"{unit}/{model.id}", "model")
+            yield _Limit(unit, most, f"model/{unit}/{model.id}", "model")
 
 
 def _headers(limit: _Limit, remaining: int) -> dict[str, str]:

@@ -208,7 +208,8 @@ def _transcript(answer: Body | Content | None) -> str:
 def _most_spoken(asked: Body) -> int:
     """Milliseconds."""
     speed = asked.get("speed")
-    slowest = min(1.0, speed) if isinstance(speed, int | float) and speed > 0 else 1.0
+    # OpenAI goes down to a quarter; a number without end would be nothing to reckon with.
+    slowest = max(min(1.0, speed), 0.01) if isinstance(speed, int | float) else 1.0
     return int((len(asked["input"]) * _MOST_MS_A_CHARACTER + _PAUSES_MS) / slowest)
 
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 
 DAY = 86400
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "mo": 30 * DAY}
-_DURATION = re.compile(r"([1-9][0-9]{0,6})(s|mo|m|h|d|w)")
+DURATION = re.compile(r"([1-9][0-9]{0,6})(s|mo|m|h|d|w)")
 _LONGEST = 100 * 365 * DAY
 # 1970-01-05, the first Monday.
 _MONDAY = 4 * DAY
@@ -87,7 +87,7 @@ def _normal(duration: str) -> tuple[int, str]:
 
 
 def _parse(duration: str) -> tuple[int, str]:
-    found = _DURATION.fullmatch(duration)
+    found = DURATION.fullmatch(duration)
     if not found:
         raise ValueError("takes a length of time such as 30s, 5m, 12h, 7d, 1w or 1mo")
     number, unit = int(found[1]), found[2]

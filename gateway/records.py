@@ -159,8 +159,8 @@ class CallSettings:
     retry_after: float = 0.0
     """Seconds to wait at least before a deployment is tried again."""
     allowed_fails: int | None = None
-    """Failures within a minute after which a deployment cools down; half of five or more calls if
-    not set."""
+    """Failures within a minute after which a deployment cools down; if not set, five in a row, or
+    more than half of five or more calls."""
     cooldown_time: float = 5.0
     """Seconds for which a failing deployment is left alone, where its name has another."""
     fallbacks: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -13,8 +13,9 @@ import pytest
 from gateway import vault
 from gateway.errors import RateLimited
 from gateway.limits import Limiter
-from gateway.records import Key
+from gateway.records import Key, Model
 from gateway.specs import key_record
+from tests.store.records import model
 
 NOW = 1_700_000_000.25
 
@@ -267,3 +268,67 @@ async def test_who_is_cancelled_while_it_is_let_in_leaves_no_trace(
     await asyncio.gather(task, return_exceptions=True)
     assert limiter._running == {}
     assert await limiter.admit(caller, "gpt")
+
+
+# --- Limits of deployments ----------------------------------------------------------------------
+
+
+def deployment(deployment_id: str = "a", **params: int) -> Model:
+    made = model("gpt", litellm_params={"model": "gpt-4o", **params})
+    return replace(made, id=deployment_id)
+
+
+async def test_a_deployment_without_limits_takes_all(clock: Clock) -> None:
+    limiter, free = Limiter(), deployment()
+    for _ in range(1000):
+        assert await limiter.enter(free) == 0
+        await limiter.use(free, 10**6)
+    clock.now += 1
+    assert await limiter.enter(free) == 0
+    assert not limiter._counts.storage
+
+
+async def test_requests_to_a_deployment_are_counted(clock: Clock) -> None:
+    limiter, limited = Limiter(), deployment(rpm=2)
+    assert [await limiter.enter(limited) for _ in range(2)] == [0, 0]
+    clock.now += 45
+    for _ in range(5):
+        # Who is told to wait is not counted.
+        assert await limiter.enter(limited) == pytest.approx(15)
+    assert await limiter.enter(deployment("b", rpm=2)) == 0
+    clock.now += 14.9
+    assert 0 < await limiter.enter(limited) < 0.2
+    clock.now += 0.2
+    assert await limiter.enter(limited) == 0
+
+
+async def test_tokens_of_a_deployment_are_counted_once_used(clock: Clock) -> None:
+    limiter, limited = Limiter(), deployment(rpm=10, tpm=100)
+    assert await limiter.enter(limited) == 0
+    await limiter.use(limited, 99)
+    assert await limiter.enter(limited) == 0
+    clock.now += 20
+    await limiter.use(limited, 1)
+    assert await limiter.enter(limited) == pytest.approx(40)
+    # Which costs it no request.
+    raised = deployment(rpm=3, tpm=101)
+    assert await limiter.enter(raised) == 0
+    assert await limiter.enter(raised) == pytest.approx(40)
+    clock.now += 40
+    assert await limiter.enter(limited) == 0
+
+
+async def test_of_many_at_once_a_deployment_takes_as_many_as_its_limit() -> None:
+    limiter, limited = Limiter(), deployment(rpm=7)
+    waits = await asyncio.gather(*(limiter.enter(limited) for _ in range(50)))
+    assert sum(wait == 0 for wait in waits) == 7
+    assert all(0 <= wait <= 60 for wait in waits)
+
+
+async def test_limits_of_keys_and_deployments_are_apart(clock: Clock) -> None:
+    limiter, caller = Limiter(), key(rpm=1, tpm=10)
+    same = deployment(caller.id, rpm=1, tpm=10)
+    await limiter.settle(await limiter.admit(caller, "gpt"), 10)
+    clock.now += 1
+    assert await limiter.enter(same) == 0
+    assert await limiter.enter(same) > 0

@@ -17,10 +17,10 @@ from gateway.errors import InvalidRequest
 from gateway.records import CacheControl
 from gateway.specs.cache import LONGEST_TTL
 
-_FLAGS = {"use-cache": "use", "no-cache": "no_cache", "no-store": "no_store"}
+FLAGS = {"use-cache": "use", "no-cache": "no_cache", "no-store": "no_store"}
 # The shortest that each can be, in seconds.
-_TIMES = {"ttl": ("ttl", 0.001), "s-maxage": ("max_age", 0.0), "s-max-age": ("max_age", 0.0)}
-_NAMES = (*_FLAGS, *_TIMES, "namespace")
+TIMES = {"ttl": ("ttl", 0.001), "s-maxage": ("max_age", 0.0), "s-max-age": ("max_age", 0.0)}
+_NAMES = (*FLAGS, *TIMES, "namespace")
 _LONGEST_NAMESPACE = 64
 
 
@@ -50,12 +50,12 @@ def take_cache_control(headers: Mapping[str, str], body: dict[str, Any]) -> Cach
 
 def _field(name: str, value: object) -> dict[str, Any]:
     where = f"cache.{name}"
-    if name in _FLAGS:
+    if name in FLAGS:
         if not isinstance(value, bool):
             raise _wrong_type(where, "a boolean")
-        return {_FLAGS[name]: value}
-    if name in _TIMES:
-        field, least = _TIMES[name]
+        return {FLAGS[name]: value}
+    if name in TIMES:
+        field, least = TIMES[name]
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _wrong_type(where, "a number of seconds")
         if not least <= value <= LONGEST_TTL:
@@ -79,7 +79,7 @@ def _from_header(text: str) -> dict[str, Any]:
     for directive in text.lower().split(","):
         name, _, value = (part.strip() for part in directive.partition("="))
         if name in ("no-cache", "no-store"):
-            said[_FLAGS[name]] = True
+            said[FLAGS[name]] = True
         elif name in ("max-age", "s-maxage") and value.isascii() and value.isdigit():
             said["max_age"] = min(said.get("max_age", math.inf), float(value[:18]))
     return said

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
@@ -90,7 +91,17 @@ def unrouted(request: Request, error: Exception) -> Response:
     where = f"{request.method} {request.scope['path']}"
     answer: GatewayError
     if error.status_code == MethodNotAllowed.status:
-        answer = MethodNotAllowed(f"{where}: no such method here", headers=error.headers)
+        allow = {"allow": ", ".join(_methods(request))}
+        answer = MethodNotAllowed(f"{where}: no such method here", headers=allow)
     else:
         answer = NotFound(f"{where}: no such route")
     return json_response(anthropic.error_body(answer, request.scope), answer.status, answer.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Those of the path, which may have a route for each; Starlette tells those of the first."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods
+    return sorted(found)

@@ -65,15 +65,15 @@ POINTS = {
     "after the last piece": Point(
         does.streams(*chunks(), then=does.hangs), b'"finish_reason":"stop"', True, 10, 200
     ),
-    "Anthropic's, before headers": Point(does.reads(does.hangs), asked, True, model="claude"),
+    "Anthropic's, before headers": Point(does.reads(does.hangs), asked, True, model="left claude"),
     "Anthropic's, midway": Point(
-        does.streams(*EVENTS[:5], then=does.hangs), b" two", True, 2, 200, "claude"
+        does.streams(*EVENTS[:5], then=does.hangs), b" two", True, 2, 200, "left claude"
     ),
     "messages, before headers": Point(
-        does.reads(does.hangs), asked, False, model="claude", operation=MESSAGES
+        does.reads(does.hangs), asked, False, model="left claude", operation=MESSAGES
     ),
     "messages, midway": Point(
-        does.streams(*EVENTS[:5], then=does.hangs), b" two", True, 2, 200, "claude", MESSAGES
+        does.streams(*EVENTS[:5], then=does.hangs), b" two", True, 2, 200, "left claude", MESSAGES
     ),
 }
 
@@ -82,7 +82,7 @@ POINTS = {
 async def _models(_fleet: Fleet, _faulty: Faulty) -> None:
     url = _faulty.url
     at = {"provider": "anthropic", "base_url": url}
-    await _fleet.register("claude", "a", at, model="claude-sonnet-4-5", timeout=NEVER)
+    await _fleet.register("left claude", "a", at, model="claude-sonnet-4-5", timeout=NEVER)
     # To a plain port, which does not answer.
     at = {"base_url": url.replace("http:", "https:")}
     await _fleet.register("untrusted", "a", at, timeout=NEVER)

@@ -64,6 +64,12 @@ async def test_a_method_that_is_not_there(gateway: Gateway) -> None:
     assert refused.json()["error"]["type"] == "invalid_request_error"
 
 
+async def test_a_refused_method_names_those_of_every_route_of_the_path(gateway: Gateway) -> None:
+    refused = await gateway.manage("PUT", "/keys/none")
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "DELETE, GET, HEAD, PATCH"
+
+
 @pytest.mark.parametrize("path", ["/v1/models/", "/v1/chat/completions/", "//v1/models"])
 async def test_no_redirect_is_built_from_the_host_header(gateway: Gateway, path: str) -> None:
     response = await gateway.http.get(gateway.url + path, headers={"host": "evil.example"})

@@ -19,7 +19,12 @@ _READ = "GET|HEAD"
 # What is in no rule fails the tests: a new route is declared before it is served.
 _RULES: list[tuple[Access, str, str]] = [
     ("public", f"{_READ}|OPTIONS", "/health/(liveliness|liveness|readiness)"),
-    ("call", "POST", f"{_PREFIX}({_OPERATION})"),
+    ("public", _READ, "/|/openapi.json"),
+    ("call", "POST", f"{_PREFIX}({_OPERATION})|/v2/rerank"),
+    ("call", "POST", f"{_PREFIX}/(engines|openai/deployments)/{{model:path}}({_OPERATION})"),
+    ("call", "POST", "/openai/v1/responses"),
+    ("call", f"{_READ}|DELETE", f"({_PREFIX}|/openai/v1)/responses/\\{{id\\}}(/input_items)?"),
+    ("call", "POST", f"({_PREFIX}|/openai/v1)/responses/\\{{id\\}}/cancel"),
     ("call", _READ, f"{_PREFIX}/models(/{{name:path}})?"),
     ("call", _READ, "(/v[12])?/model/info|/model_group/info"),
     # Of a gateway key: itself, and what it spent.

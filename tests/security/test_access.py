@@ -8,6 +8,7 @@ import pytest
 from starlette.routing import Route
 
 from gateway.app import API, create_app
+from gateway.records import Operation
 from gateway.settings import Settings
 from tests.security.access import Access, access, methods_of
 from tests.security.conftest import ADMIN, GATEWAY, REFUSED, Fortress
@@ -22,6 +23,8 @@ ENDPOINTS = sorted(
     }
 )
 GUARDED = [endpoint for endpoint in ENDPOINTS if access(*endpoint) != "public"]
+# Their errors are in Anthropic's format.
+ANTHROPICS = (Operation.MESSAGES, Operation.COUNT_TOKENS)
 PARAMETER = re.compile(r"\{\w+(:\w+)?\}")
 
 
@@ -62,8 +65,8 @@ async def test_public_routes_ask_for_no_key(fortress: Fortress, method: str, pat
 async def test_call_routes_take_both_kinds_of_live_key(
     fortress: Fortress, method: str, path: str
 ) -> None:
-    # An empty body is no call, and there is no such request in the usage.
-    expected = 400 if method == "POST" else 404 if path.endswith("{id}") else 200
+    # An empty body is no call, and there is no such request in the usage, and no such response.
+    expected = 404 if "{id}" in path else 400 if method == "POST" else 200
     for kind in (GATEWAY, ADMIN):
         answer = await fortress.ask(method, existing(path, fortress), kind, {})
         assert answer.status_code == expected, answer.text
@@ -102,6 +105,11 @@ async def test_no_route_takes_a_dead_or_wrong_key(
         assert answer.headers["www-authenticate"] == "Bearer"
         if method != "HEAD":
             error = answer.json()["error"]
+            if path.endswith(ANTHROPICS):
+                assert error.keys() == {"message", "type"}
+                assert error["type"] == "authentication_error"
+                found[kind] = REFUSED[kind]
+                continue
             assert error.keys() == {"message", "type", "param", "code"}
             assert error["code"] == "401"
             found[kind] = (error["type"], error["param"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from litellm import exceptions as of_litellm
 from starlette.responses import Response
 
-from gateway.errors import UpstreamError
+from gateway.errors import Fault, UpstreamError
 from gateway.upstream.failures import redact, upstream_error
 from tests.servers import Gateway, answer
 from tests.upstream.providers import PROVIDERS, SECRET, registration
@@ -268,6 +268,106 @@ async def test_own_timeout() -> None:
             await asyncio.sleep(1)
     status, error, _ = seen(caught.value)
     assert (status, error["type"], error["code"]) == (408, "timeout_error", "408")
+
+
+# --- What litellm cannot put into words, or read -----------------------------------------------
+
+
+class OfAws(Exception):
+    """An error of a library that litellm asks for credentials."""
+
+    __module__ = "botocore.exceptions"
+
+
+@pytest.mark.parametrize(
+    ("cause", "message"),
+    [
+        (KeyError("function"), "litellm cannot put the request into the provider's form"),
+        (TypeError("x"), "litellm cannot put the request into the provider's form"),
+        (
+            json.JSONDecodeError("x", "y", 0),
+            "litellm cannot put the request into the provider's form",
+        ),
+        (ValueError("Unsupported image type"), "Unsupported image type"),
+        (Exception("Unsupported image type"), "Unsupported image type"),
+        (NotImplementedError("Unsupported image type"), "Unsupported image type"),
+    ],
+)
+def test_a_request_that_never_reached_a_provider_is_at_fault(
+    cause: Exception, message: str
+) -> None:
+    """Not the deployment, which would cool down."""
+    said = str(cause) if message.startswith("Unsupported") else "x"
+    error = raised(of_litellm.APIConnectionError(said, "anthropic", "claude"), cause)
+    shown = upstream_error(error, {}, answered=False)
+    assert (shown.status, shown.type, shown.fault) == (
+        *(400, "invalid_request_error"),
+        Fault.BAD_REQUEST,
+    )
+    assert shown.message == f"litellm.BadRequestError: {message}"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (raised(of_litellm.APIConnectionError("x", "a", "b"), OfAws("no credentials")), 500),
+        (raised(of_litellm.APIConnectionError("x", "a", "b"), RuntimeError("no loop")), 500),
+        (raised(of_litellm.AuthenticationError("x", "a", "b"), ValueError("no key")), 401),
+        (raised(of_litellm.APIConnectionError("x", "a", "b"), httpx.ConnectError("x")), 500),
+    ],
+)
+def test_what_else_fails_before_a_provider_is_reached(error: Exception, status: int) -> None:
+    shown = upstream_error(error, {}, answered=False)
+    expected = Fault.AUTHENTICATION if status == 401 else Fault.SERVER
+    assert (shown.status, shown.fault) == (status, expected)
+
+
+def test_the_status_of_an_answer_goes_before_what_litellm_makes_of_it() -> None:
+    """It may fail to read the page that an error came with."""
+    cause = api_error(503, {})
+    cause.__context__ = json.JSONDecodeError("x", "y", 0)
+    for answered in (None, False, True):
+        error = raised(of_litellm.APIError(500, "x", "openai", "gpt"), cause)
+        shown = upstream_error(error, {}, answered=answered)
+        assert (shown.status, shown.fault) == (503, Fault.SERVER)
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        *(KeyError("x"), AttributeError("x"), ValueError("Got unexpected response: secrets")),
+        json.JSONDecodeError("x", "y", 0),
+    ],
+)
+def test_an_answer_that_litellm_cannot_read(cause: Exception) -> None:
+    for error in (
+        of_litellm.APIConnectionError(str(cause), "openai", "gpt"),
+        # As which litellm takes it for some providers.
+        of_litellm.BadRequestError(str(cause), "gpt", "openai"),
+    ):
+        shown = upstream_error(raised(error, cause), {}, answered=True)
+        assert (shown.status, shown.type, shown.fault) == (502, "api_error", Fault.SERVER)
+        assert shown.message == "litellm.APIError: The provider's answer cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "fault"),
+    [
+        # What litellm takes where there is none.
+        (422, 502, Fault.SERVER),
+        ("busy", 502, Fault.SERVER),
+        (None, 502, Fault.SERVER),
+        (429, 429, Fault.RATE_LIMIT),
+        (400, 400, Fault.BAD_REQUEST),
+    ],
+)
+def test_an_error_in_an_answer_with_a_good_status(code: object, status: int, fault: Fault) -> None:
+    cause: Any = Exception()
+    cause.status_code, cause.message = code, "Overloaded"
+    error = raised(of_litellm.BadRequestError("Overloaded", "gpt", "openai"), cause)
+    shown = upstream_error(error, {}, answered=True)
+    assert (shown.status, shown.fault) == (status, fault)
+    assert shown.message == "litellm.APIError: Overloaded"
 
 
 # --- Chains of exceptions -----------------------------------------------------------------------

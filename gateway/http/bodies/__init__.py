@@ -46,7 +46,7 @@ FORMS = frozenset({Operation.IMAGE_EDIT, Operation.TRANSCRIPTION})
 """Those whose bodies are no JSON, but `multipart/form-data`."""
 
 # OpenAI's, where the caller names none.
-_DEFAULT_MODELS = {Operation.MODERATION: "omni-moderation-latest"}
+DEFAULT_MODELS = {Operation.MODERATION: "omni-moderation-latest"}
 
 
 def validate(operation: Operation, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,8 +56,8 @@ def validate(operation: Operation, body: Mapping[str, Any]) -> dict[str, Any]:
         InvalidRequest: `param` names the first parameter at fault.
     """
     given = {name: value for name, value in body.items() if value is not None}
-    if operation in _DEFAULT_MODELS:
-        given.setdefault("model", _DEFAULT_MODELS[operation])
+    if operation in DEFAULT_MODELS:
+        given.setdefault("model", DEFAULT_MODELS[operation])
     try:
         read: dict[str, Any] = BODIES[operation].validate_python(given)
     except ValidationError as error:

@@ -29,7 +29,8 @@ def _by_part(value: object) -> str:
 
 def _by_role(value: object) -> str | None:
     if not isinstance(value, Mapping):
-        return ANY
+        # Which of them says that it is no object does not matter.
+        return "<prompt>"
     role = value.get("role")
     if role in ("system", "developer", "user"):
         return "<prompt>"
@@ -88,39 +89,36 @@ class _ToolCall(TypedDict, total=False):
 
 class _PromptMessage(TypedDict):
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: str
+    role: Literal["system", "developer", "user"]
     content: _Content
 
 
 class _AssistantMessage(TypedDict):
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: str
+    role: Literal["assistant"]
     content: NotRequired[_Content | None]
     tool_calls: NotRequired[list[_ToolCall] | None]
 
 
-class _ToolMessage(_PromptMessage):
+class _ToolMessage(TypedDict):
+    __pydantic_config__ = OPEN  # type: ignore[misc]
+    role: Literal["tool"]
+    content: _Content
     tool_call_id: str
 
 
 class _FunctionMessage(TypedDict):
     __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: str
+    role: Literal["function"]
     name: str
     content: str | None
-
-
-class _AnyMessage(TypedDict):
-    __pydantic_config__ = OPEN  # type: ignore[misc]
-    role: str
 
 
 _Message = Annotated[
     Annotated[_PromptMessage, Tag("<prompt>")]
     | Annotated[_AssistantMessage, Tag("<assistant>")]
     | Annotated[_ToolMessage, Tag("<tool>")]
-    | Annotated[_FunctionMessage, Tag("<function>")]
-    | Annotated[_AnyMessage, Tag(ANY)],
+    | Annotated[_FunctionMessage, Tag("<function>")],
     Discriminator(
         _by_role,
         custom_error_type="role",

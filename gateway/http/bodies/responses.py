@@ -5,14 +5,27 @@ Items of the input and tools are of many types, which grow in number: the provid
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NotRequired, Required
+from typing import Annotated, Any, NotRequired, Required
 
-from pydantic import Field, Tag
+from pydantic import AfterValidator, Field, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 # pydantic needs this one rather than typing's, below Python 3.12.
 from typing_extensions import TypedDict
 
 from gateway.http.bodies.shared import CLOSED, OPEN, ModelName, TextOrObject, one_of
+
+
+def _not_in_background(value: object) -> object:
+    # It would be paid for by nobody: its usage comes when no call runs.
+    if value:
+        raise PydanticCustomError("unsupported", "this gateway has no responses in the background")
+    return value
+
+
+_NotInBackground = Annotated[
+    bool, AfterValidator(_not_in_background), WithJsonSchema({"type": "boolean", "const": False})
+]
 
 
 class _Item(TypedDict):
@@ -47,8 +60,7 @@ class ResponseBody(TypedDict, total=False):
     __pydantic_config__ = CLOSED  # type: ignore[misc]
     model: Required[ModelName]
     input: Required[_Input]
-    # A response in the background would be paid for by nobody: its usage comes when no call runs.
-    background: Literal[False]
+    background: _NotInBackground
     context_management: list[_Typed]
     include: list[str]
     instructions: str

@@ -44,8 +44,8 @@ _NO_ORGANIZATION = "default_organization"
 async def new_team(request: Request) -> Response:
     by = actor(request)
     description = team_description(await read_object(request))
-    team_id = description.get("team_id") or new_id("team")
-    description |= {"team_id": team_id, "name": description.get("name") or team_id}
+    team_id = _given(description.get("team_id"), new_id("team"))
+    description |= {"team_id": team_id, "name": _given(description.get("name"), team_id)}
     with litellms_names(), _taken(team_id):
         team = team_spec(description).record(int(time.time()))
         await services(request).store.teams.add(team, by)
@@ -127,7 +127,7 @@ async def update(request: Request) -> Response:
     team_id = _team_id(body)
     description = team_description(body)
     if "name" in description:
-        description["name"] = description["name"] or team_id
+        description["name"] = _given(description["name"], team_id)
     await _get(request, team_id)
     with litellms_names(), _taken(team_id):
         team = await services(request).store.teams.change(
@@ -172,6 +172,11 @@ async def _set_blocked(request: Request, blocked: bool) -> Response:
         team_id, lambda team: replace(team, blocked=blocked, updated_at=int(time.time())), by
     )
     return await _row(request, team)
+
+
+def _given(value: object, default: str) -> Any:
+    """The value, which need not be a text, or the default for one that counts as left out."""
+    return default if value is None or value == "" else value
 
 
 def _team_id(body: Json) -> str:
