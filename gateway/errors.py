@@ -138,7 +138,8 @@ class AdminRequired(GatewayError):
     def __init__(self) -> None:
         super().__init__(
             "Authentication Error, Only an admin key can manage models and keys. "
-            "This is a gateway key, which can call models and nothing else."
+            "This is a gateway key, which can call models and nothing else.",
+            headers={"www-authenticate": "Bearer"},
         )
 
 

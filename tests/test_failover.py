@@ -420,6 +420,17 @@ async def test_a_call_for_one_deployment_takes_no_other(fleet: Fleet) -> None:
     assert (sorted(fleet.called), checked.json()["healthy_count"]) == (["a", "b"], 1)
 
 
+async def test_a_check_of_a_deployment_that_is_full_is_no_call(fleet: Fleet) -> None:
+    limiter = fleet.gateway.app.state.services.pipeline._failover._limiter
+    await limiter._counts.reset()
+    assert [(await fleet.chat("full")).status_code for _ in range(2)] == [200, 200]
+    checked = await fleet.gateway.request("GET", "/health?model=full", fleet.gateway.admin_key)
+    assert (checked.status_code, checked.json()["unhealthy_count"]) == (200, 0)
+    reasons = {entry["not_tried"] for entry in checked.json()["untried_endpoints"]}
+    assert reasons == {"its own rpm or tpm is used up for this minute"}
+    assert fleet.called == ["f", "g"]
+
+
 # --- Money --------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from gateway.errors import UpstreamError
 from gateway.upstream.event_stream import EventReader, EventTooLarge
 
 EVENTS = "text/event-stream"
+NO_JSON = "The provider sent an event that is no JSON"
 # What zlib calls gzip.
 _GZIP = 16 + zlib.MAX_WBITS
 _MOST_AT_ONCE = 256 * 1024
@@ -123,7 +124,7 @@ class _Checked(httpx.AsyncByteStream):
         except EventTooLarge:
             return "The provider sent an event that is too large"
         if not all(_is_sound(data) for _, data in found):
-            return "The provider sent an event that is no JSON"
+            return NO_JSON
         return None
 
 

@@ -16,6 +16,17 @@ import httpx
 from gateway.errors import UpstreamError
 from gateway.upstream import anthropic_relay, http_answers
 
+_DONE = "[DONE]"
+# litellm's GenericStreamingChunk, of a stream that goes on.
+_NOTHING = {
+    "text": "",
+    "is_finished": False,
+    "finish_reason": "",
+    "usage": None,
+    "index": 0,
+    "tool_use": None,
+}
+
 
 @cache
 def load() -> Any:
@@ -165,22 +176,30 @@ def _forbid_skipped_events() -> None:
     """
     from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
     from litellm.llms.openai.chat.gpt_transformation import OpenAIChatCompletionStreamingHandler
+    from litellm.llms.openrouter.chat.transformation import OpenRouterChatCompletionStreamingHandler
+    from litellm.llms.ovhcloud.chat.transformation import OVHCloudChatCompletionStreamingHandler
 
+    like_openai = (
+        OpenAIChatCompletionStreamingHandler,
+        OpenRouterChatCompletionStreamingHandler,
+        OVHCloudChatCompletionStreamingHandler,
+    )
     iterator: Any = BaseModelResponseIterator
     handle = iterator._handle_string_chunk
-    nothing = {"text": "", "is_finished": False, "finish_reason": "", "usage": None, "index": 0}
 
     def handle_as_it_is(self: Any, str_line: str) -> Any:
-        of_openai = isinstance(self, OpenAIChatCompletionStreamingHandler)
         field, _, data = str_line.partition(":")
-        data = data.strip()
-        if data == "[DONE]" or field.strip() == "[DONE]":
-            return dict(nothing, tool_use=None) if of_openai else handle(self, "[DONE]")
-        if field != "data":
-            return dict(nothing, tool_use=None) if of_openai else handle(self, str_line)
-        if not data.startswith(("{", "[")):
-            return dict(nothing, tool_use=None)
-        return self.chunk_parser(chunk=json.loads(data))
+        field, data = field.lstrip("\ufeff"), data.strip()
+        if field == "data" and data != _DONE and data.startswith(("{", "[")):
+            try:
+                chunk = json.loads(data)
+            except ValueError:
+                raise UpstreamError(http_answers.NO_JSON, status=502, type="api_error") from None
+            return self.chunk_parser(chunk=chunk)
+        if isinstance(self, like_openai) or (field == "data" and data != _DONE):
+            # Comments, names of events, marks: a piece in which nothing is.
+            return dict(_NOTHING)
+        return handle(self, _DONE if data == _DONE else str_line)
 
     iterator._handle_string_chunk = handle_as_it_is
 

@@ -22,6 +22,7 @@ from gateway import __version__
 from gateway.errors import (
     MethodNotAllowed,
     Misconfigured,
+    NoDeployment,
     NotFound,
     UnknownModel,
     UpstreamError,
@@ -181,6 +182,8 @@ async def _trial(
                 await services(request).pipeline.complete(call)
     except TimeoutError:
         return entry | _late(_named(request, model), tried=started is not None)
+    except NoDeployment:
+        return entry | {"not_tried": "its own rpm or tpm is used up for this minute"}
     except (Misconfigured, UnknownModel, UpstreamError) as error:
         return entry | {
             "error": problem(error),

@@ -42,7 +42,7 @@ _OPTIONS: Json = {
     "summary": "Ask for the methods",
     "security": [],
     "responses": {
-        "200": {"description": "OK", "headers": {"allow": {"schema": {"type": "string"}}}}
+        "200": {"description": "OK", "headers": {"allow": {"$ref": "#/components/headers/Allow"}}}
     },
 }
 

@@ -19,12 +19,14 @@ ENVELOPES: Mapping[Envelope, Any] = {
     "litellm": Faults,
 }
 HEADERS: Json = {
+    "Allow": {"description": "Methods", "required": True, "schema": {"type": "string"}},
     "RequestId": {
         "description": "The caller's own, or one that the gateway made",
+        "required": True,
         "schema": {"type": "string"},
     },
     "RetryAfter": {"description": "Seconds to wait, or until when", "schema": {"type": "string"}},
-    "Authenticate": {"description": "Bearer", "schema": {"type": "string"}},
+    "Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}},
 }
 _JSON = "application/json"
 # By status: a name, and when it is answered.
