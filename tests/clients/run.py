@@ -170,7 +170,9 @@ def _counts(output: str) -> str:
     node = dict(re.findall(r"^ℹ (pass|fail|skipped) (\d+)$", output, re.MULTILINE))
     if node:
         return f"{node['pass']} passed, {node['fail']} failed, {node['skipped']} skipped"
-    pytest = re.findall(r"^(\d+ (?:passed|failed).*?)(?:, \d+ warnings?)? in [\d.]+s", output, re.MULTILINE)
+    pytest = re.findall(
+        r"^(\d+ (?:passed|failed).*?)(?:, \d+ warnings?)? in [\d.]+s", output, re.MULTILINE
+    )
     return pytest[-1] if pytest else ""
 
 

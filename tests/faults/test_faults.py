@@ -15,7 +15,7 @@ import pytest
 
 from gateway.records import LedgerRow
 from tests.faults import scripts as does
-from tests.faults.conftest import frames
+from tests.faults.conftest import MOST_BYTES, frames
 from tests.faults.scripts import SAID
 from tests.faulty import Faulty, Script
 from tests.fleet import Fleet, says, streams
@@ -236,3 +236,25 @@ async def test_midway(fleet: Fleet, faulty: Faulty, name: str, more: str) -> Non
 def nothing_used(row: LedgerRow) -> bool:
     counts = (row.prompt_tokens, row.completion_tokens, row.cost)
     return counts == (0, 0, 0) and not row.estimated
+
+
+@pytest.mark.parametrize(
+    ("script", "stream"),
+    [
+        (does.never_ends(kind="application/json"), False),
+        (does.never_ends(), True),
+        (does.never_ends(*SAID), True),
+        (does.never_stops_talking, True),
+    ],
+)
+async def test_an_answer_without_end_is_not_read_on(
+    fleet: Fleet, faulty: Faulty, script: Script, stream: bool
+) -> None:
+    """What the provider gets rid of is what the gateway reads, and what the sockets hold."""
+    faulty.script = script
+    await fleet.set(num_retries=0)
+    response = await fleet.chat("patient", stream=stream)
+    assert TOO_LARGE in response.text
+    assert does.DONE not in response.text
+    [wire] = faulty.wires
+    assert wire.sent < MOST_BYTES + 16 * 1024 * 1024

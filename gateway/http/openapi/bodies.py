@@ -157,7 +157,10 @@ _of_keys = partial(
     texts={"duration": "-1", "max_budget": "", "team_id": ""},
 )
 _of_teams = partial(
-    _renamed, names=TEAM_FIELDS, others=OTHERS_OF_TEAMS | ACTED_ON, texts={"team_id": ""}
+    _renamed,
+    names=TEAM_FIELDS,
+    others=OTHERS_OF_TEAMS | ACTED_ON,
+    texts={"team_id": "", "team_alias": ""},
 )
 
 KEY_PATCH = Derived("KeyPatch", KeySpec, _patch)
