@@ -34,6 +34,8 @@ class Registry:
         self._stamps: Mapping[str, int] = {}
         self._keys: dict[str, Key] = {}
         self._hashes: dict[str, tuple[str, ...]] = {}
+        # Of keys that come and go, most are gone: their hashes are all that is kept.
+        self._revoked: set[str] = set()
         self._refreshing = asyncio.Lock()
         self._prices: dict[str, Prices | None] = {}
         # Of models that a pattern stands for.
@@ -44,8 +46,14 @@ class Registry:
         store.database.subscribe(self.refresh)
 
     def key(self, secret_hash: str) -> Key | None:
-        """The key with this hash, or with this one before its last rotation; live or not."""
-        return self._keys.get(secret_hash)
+        """The key with this hash, or with this one before its last rotation; live or not.
+
+        Of one that was revoked nothing is told but that.
+        """
+        key = self._keys.get(secret_hash)
+        if key is None and secret_hash in self._revoked:
+            return _revoked(secret_hash)
+        return key
 
     def prices(self, model: Model) -> Prices | None:
         """What the model, or one that a pattern stands for, costs; None where that is not known."""
@@ -97,6 +105,9 @@ class Registry:
             for known in self._hashes.pop(key.id, ()):
                 self._keys.pop(known, None)
             hashes = tuple(known for known in (key.secret_hash, key.retiring_hash) if known)
+            if key.revoked_at is not None:
+                self._revoked.update(hashes)
+                continue
             self._hashes[key.id] = hashes
             self._keys |= dict.fromkeys(hashes, key)
 
@@ -115,3 +126,15 @@ class Registry:
                 if failing:
                     log.warning("The database can be read again")
                 failing = False
+
+
+def _revoked(secret_hash: str) -> Key:
+    return Key(
+        id="",
+        kind="gateway",
+        secret_hash=secret_hash,
+        hint="",
+        created_at=0,
+        updated_at=0,
+        revoked_at=0,
+    )

@@ -213,8 +213,8 @@ CASES = {
         body={"model_name": "m"},
     ),
     "model taken": Case(
-        "A model is registered as 'gpt' already", 409, "conflict_error", "model_name",
-        path=f"{API}/models", key="admin", body={"model_name": "gpt", "provider": "openai"},
+        "This deployment is registered as 'twin' already", 409, "conflict_error", "model_name",
+        path=f"{API}/models", key="admin", body={"model_name": "twin", "provider": "openai"},
     ),
     "model to delete unknown": Case(
         "No model is registered as 'none'", 404, "not_found_error", "model_name",
@@ -222,9 +222,9 @@ CASES = {
     ),
     # LiteLLM's routes: test_litellm_bodies_that_cannot_be has their 422.
     "LiteLLM: model taken": Case(
-        "A model is registered as 'gpt' already", 409, "conflict_error", "model_name",
+        "This deployment is registered as 'twin' already", 409, "conflict_error", "model_name",
         path="/model/new", key="admin",
-        body={"model_name": "gpt", "litellm_params": {"model": "openai/gpt-4o"}},
+        body={"model_name": "twin", "litellm_params": {"model": "openai/twin"}},
     ),
     "LiteLLM: model to update unknown": Case(
         "Model with id=none not found in db", 400, "auth_error", "id",
@@ -270,6 +270,8 @@ async def test_bad_input(gateway: Gateway, key: str, case: Case) -> None:
         issued = await gateway.issue_key()
         await gateway.manage("DELETE", f"/keys/{issued['id']}")
         secret = issued["key"]
+    if "'twin'" in case.says:
+        await gateway.add_model("twin", api_key=None, base_url=None)
     response = await gateway.request(
         case.method, case.path, secret, case.body, case.headers | {"x-request-id": "asked"}
     )

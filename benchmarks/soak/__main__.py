@@ -44,12 +44,13 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--warm-up", type=float, default=None, help="minutes; a quarter if not set")
     parser.add_argument("--faults", type=float, default=0.2, help="share of flaky calls that fail")
+    parser.add_argument("--changes", type=float, default=2, help="keys replaced a second")
     given = parser.parse_args()
     warm_up = given.minutes / 4 if given.warm_up is None else given.warm_up
-    return asyncio.run(_soak(given.minutes * 60, warm_up * 60, given.faults))
+    return asyncio.run(_soak(given.minutes * 60, warm_up * 60, given.faults, given.changes))
 
 
-async def _soak(seconds: float, warm_up: float, faults: float) -> int:
+async def _soak(seconds: float, warm_up: float, faults: float, changes: float) -> int:
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory() as directory:
         environment = {
@@ -64,7 +65,7 @@ async def _soak(seconds: float, warm_up: float, faults: float) -> int:
         ):
             reading = asyncio.create_task(_read(served, samples))
             await _until_ready(http, gateway)
-            load = Load(gateway, upstream, _ADMIN_KEY, http)
+            load = Load(gateway, upstream, _ADMIN_KEY, http, changes)
             await load.set_up()
             began = time.time()
             await load.run(time.monotonic() + seconds)

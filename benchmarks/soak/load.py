@@ -18,7 +18,6 @@ Json = dict[str, Any]
 
 _CALLERS = 12
 _KEYS = 20
-_CHANGES_A_SECOND = 2.0
 _HELLO = [{"role": "user", "content": "Tell me a story."}]
 # Of calls, in parts: (path, body, whether it may be streamed).
 _CALLS: list[tuple[int, str, Json, bool]] = [
@@ -45,6 +44,8 @@ class Load:
     upstream: str
     admin_key: str
     http: httpx.AsyncClient
+    changes: float
+    """Keys that are replaced by others, a second."""
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     keys: list[tuple[str, str]] = field(default_factory=list)
@@ -74,7 +75,8 @@ class Load:
         async with asyncio.TaskGroup() as group:
             for _ in range(_CALLERS):
                 group.create_task(self._repeat(self._call, until, 0.0))
-            group.create_task(self._repeat(self._change, until, 1 / _CHANGES_A_SECOND))
+            if self.changes:
+                group.create_task(self._repeat(self._change, until, 1 / self.changes))
             group.create_task(self._repeat(self._report, until, 5.0))
 
     async def _repeat(

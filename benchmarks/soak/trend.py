@@ -48,5 +48,6 @@ def trend(times: Sequence[float], values: Sequence[float], block: float) -> Tren
 
 
 def _quantile(free: int) -> float:
-    """Student's t, 97.5 %: the first terms of its expansion, within 1 % from 3 degrees of freedom on, 3 % at 2."""
+    """Student's t, 97.5 %: the first terms of its expansion, within 1 % from 3
+    degrees of freedom on, 3 % at 2."""
     return 1.960 + 2.372 / free + 2.822 / free**2 + 2.556 / free**3

@@ -361,6 +361,12 @@ def of_call(schema: Json, *, model: Literal["required", "optional", "ignored"], 
     """
     made = copy.deepcopy(schema)
     properties = made["properties"]
+    if form:
+        for name, each in properties.items():
+            if each.get("type") == "array":
+                # A field that is there once is a list of one.
+                properties[name] = {"anyOf": [each, each["items"]]}
+        properties["stream"] = {"enum": [False, "false", "f", "0", "no", "n", "off"]}
     properties["tags"] = {
         "description": "What the request is filed under in the usage",
         "type": "array",
@@ -377,7 +383,4 @@ def of_call(schema: Json, *, model: Literal["required", "optional", "ignored"], 
         made["required"].remove("model")
     if model == "ignored":
         properties["model"] = {"description": "The path names the model"}
-    if not form:
-        return options_nullable(made)
-    properties["stream"] = {"enum": [False, "false", "f", "0", "no", "n", "off"]}
-    return made
+    return made if form else options_nullable(made)

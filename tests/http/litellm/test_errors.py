@@ -96,7 +96,6 @@ async def test_a_position_in_a_list_is_a_number(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "kind", "says"),
     [
-        ("POST", NEW, new(model_name="gpt"), 409, "conflict_error", "registered as 'gpt' already"),
         ("POST", NEW, new(model_info={"id": "one"}), 409, "conflict_error", "has the id 'one'"),
         ("POST", DELETE, {"id": "x"}, 400, "auth_error", "Model with id=x not found in db"),
         ("POST", UPDATE, {"id": "x"}, 400, "auth_error", "Model with id=x not found in db"),
