@@ -210,7 +210,7 @@ async def test_two_processes_see_each_others_spending(settings: Settings, gatewa
             # Both have an account of it before the other spends.
             assert (await gateway.chat(secret)).status_code == 200
             assert (await other.chat(also)).status_code == 200
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(5):
             for secret in (key["key"], member["key"], mate["key"]):
                 for process in (gateway, other):
                     while (await _spent(process, secret)) != 422:

@@ -545,7 +545,8 @@ names = st.sampled_from([
     "litellm_params", "model_info", "id", "model", "api_key", "provider", "key", "key_hash",
     "label", "rpm_limit", "master_key", "drop_params", "timeout", "extra_body", "team_id", "name",
     "max_budget", "budget_duration", "expires_at", "aliases", "metadata", "tags", "duration",
-    "rpm", "weight", "fallbacks", "default_fallbacks", "model_group_alias", "retry_policy", "hidden",
+    "rpm", "weight", "fallbacks", "default_fallbacks", "model_group_alias", "retry_policy",
+    "hidden",
 ])  # fmt: skip
 leaves = json_values | st.sampled_from(
     ["openai/gpt-4o", "openai/*", "os.environ/NAME", STRONG, HASH, "http://h", "a b\n", True, 7,

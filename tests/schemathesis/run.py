@@ -104,7 +104,7 @@ def _stay_here(event: str, args: tuple[object, ...]) -> None:
     match event, args:
         case "socket.connect", (_, (host, *_)):
             pass
-        case ("socket.getaddrinfo" | "socket.gethostbyname"), (host, *_):
+        case (("socket.getaddrinfo" | "socket.gethostbyname"), (host, *_)):
             pass
         case _:
             return
