@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from starlette.routing import Route
 
 from gateway.app import create_app
-from gateway.records import Actor, CallSettings
+from gateway.records import Actor
 from gateway.settings import Settings
 from gateway.specs import team_spec
 from gateway.store import Store
@@ -126,7 +127,7 @@ async def test_what_changes_nothing_leaves_no_trace(gateway: Gateway, key: str) 
     before = await read(gateway)
     await gateway.request("POST", "/api/v1/gateway/keys", key, {})
     await gateway.manage("POST", "/keys", {"rpm_limit": "many"})
-    await gateway.add_model("other", provider="openai")
+    await gateway.add_model("other", api_key=None, base_url=None)
     await gateway.manage("POST", "/models", {"model_name": "other", "provider": "openai"})
     await gateway.manage("DELETE", "/models/none")
     await gateway.manage("GET", "/keys")
@@ -162,7 +163,7 @@ async def test_teams_and_settings_are_in_it(gateway: Gateway) -> None:
     by = Actor("key_1", "ops", "203.0.113.5")
     team = team_spec({"name": "research"}).record(1000)
     await store.teams.add(team, by)
-    await store.settings.put(CallSettings(drop_params=True), by)
+    await store.settings.change(lambda old: replace(old, drop_params=True), by)
     await store.teams.remove(team.id, by)
     entries = (await read(gateway, "?actor=ops"))["data"]
     assert [entry["action"] for entry in entries] == ["team.remove", "settings.update", "team.add"]
