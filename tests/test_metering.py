@@ -91,6 +91,8 @@ def test_slow_speech_takes_longer() -> None:
         slow = metering.most(spoken("four", **body), defaults, None)
         assert slow.completion_tokens == 4 * plain.completion_tokens
     assert metering.most(spoken("four", speed=4.0), {}, None) == plain
+    # Next to standing still.
+    assert metering.most(spoken("four", speed=5e-324), {}, None).units is not None
 
 
 def test_a_recording_that_nobody_measured_is_measured_here() -> None:

@@ -234,6 +234,7 @@ async def test_wrong_queries(gateway: Gateway, key: str) -> None:
     ("params", "param", "code"),
     [
         ({"background": True}, "background", "invalid_value"),
+        ({"background": 0}, "background", "invalid_type"),
         ({"conversation": "conv_1"}, "conversation", "unknown_parameter"),
         ({"messages": []}, "messages", "unknown_parameter"),
         ({"api_base": "http://elsewhere"}, "api_base", "unknown_parameter"),

@@ -1,4 +1,6 @@
-"""Runs schemathesis against two gateways at once: `python -m tests.schemathesis.run SCHEMATHESIS`.
+"""Runs schemathesis against two gateways at once; `scripts/test-api` makes its environment first.
+
+Usage: python -m tests.schemathesis.run SCHEMATHESIS [calls|management] [OPTION …]
 
 At one it tries all that calls models; these stay as they are. At the other it tries the
 management, and nothing calls the models that it registers there. It can do no harm to its own key,
@@ -13,8 +15,8 @@ import asyncio
 import logging
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence, Set
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import orjson
@@ -31,23 +33,26 @@ from tests.servers import FakeProvider, Gateway, answer, http_client, serving
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 ADMIN_KEY = "sk-admin-0123456789abcdef"
 # By tag. To see whether models are healthy is to call them.
-CALLING = ("calls", "health")
+CALLS: Set[str] = {"calls", "health"}
+RUNS = {"calls": CALLS, "management": TAGS.keys() - CALLS}
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
-async def main(schemathesis: str, options: Sequence[str]) -> int:
-    """The highest exit code."""
-    async with _gateway() as calling, _gateway() as managing:
-        return max(
-            await asyncio.gather(
-                _run(schemathesis, calling, [*_without(TAGS.keys() - CALLING), *options]),
-                _run(schemathesis, managing, [*_without(CALLING), *options]),
-            )
-        )
+async def main(schemathesis: str, wanted: Sequence[str], options: Sequence[str]) -> int:
+    """The highest exit code of these runs, each at a gateway of its own."""
+    async with AsyncExitStack() as stack:
+        # One after the other: migrations of two databases would get into each other's way.
+        urls = [await stack.enter_async_context(_gateway()) for _ in wanted]
+        runs = [
+            _run(schemathesis, url, [*_tags(RUNS[name]), *options])
+            for name, url in zip(wanted, urls, strict=True)
+        ]
+        return max(await asyncio.gather(*runs))
 
 
-def _without(tags: Iterable[str]) -> list[str]:
-    return [f"--exclude-tag={tag}" for tag in sorted(tags)]
+def _tags(wanted: Set[str]) -> list[str]:
+    # To include them would take away from what the caller's own options mean.
+    return [f"--exclude-tag={tag}" for tag in sorted(TAGS.keys() - wanted)]
 
 
 @asynccontextmanager
@@ -119,4 +124,6 @@ if __name__ == "__main__":
     # What litellm says of odd calls would be most of the output.
     logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)
     sys.addaudithook(_stay_here)
-    sys.exit(asyncio.run(main(sys.argv[1], sys.argv[2:])))
+    program, *rest = sys.argv[1:]
+    some = rest[:1] if rest and rest[0] in RUNS else []
+    sys.exit(asyncio.run(main(program, some or list(RUNS), rest[len(some) :])))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -16,13 +15,6 @@ from typing_extensions import TypedDict
 from gateway import periods
 from gateway.http.bodies.shared import CLOSED
 from gateway.http.cache_control import FLAGS, TIMES
-from gateway.http.litellm.descriptions import (
-    ACTED_ON,
-    KEY_FIELDS,
-    OTHERS_OF_KEYS,
-    OTHERS_OF_TEAMS,
-    TEAM_FIELDS,
-)
 from gateway.records import RoutingStrategy
 from gateway.redaction import BUILT_IN
 from gateway.specs import KeySpec, ModelSpec, TeamSpec
@@ -32,11 +24,11 @@ from gateway.specs.routing import MOST_FAILS, MOST_FALLBACKS, MOST_RETRIES
 Json = dict[str, Any]
 
 NULL: Json = {"type": "null"}
-_TEXT: Json = {"type": "string"}
+TEXT: Json = {"type": "string"}
 _TAG: Json = {"type": "string", "minLength": 1}
 _BLANK: Json = {"type": "string", "pattern": r"^\s*$"}
 # With blanks around it, or blanks alone.
-_LENGTH: Json = {"pattern": rf"^\s*({periods.DURATION.pattern})?\s*$"}
+LENGTH: Json = {"pattern": rf"^\s*({periods.DURATION.pattern})?\s*$"}
 _LENGTHS = ("budget_duration", "duration")
 
 
@@ -76,7 +68,7 @@ def of_spec(schema: Json) -> Json:
     made = options_nullable(copy.deepcopy(schema))
     for name, each in made["properties"].items():
         if name in _LENGTHS:
-            each |= _LENGTH
+            each |= LENGTH
         if name == "expires_at":
             each["anyOf"] = [{"type": "string", "format": "date-time"}, _BLANK, NULL]
         options = each.get("anyOf", ())
@@ -87,7 +79,7 @@ def of_spec(schema: Json) -> Json:
     return made
 
 
-def _patch(schema: Json) -> Json:
+def merge_patch(schema: Json) -> Json:
     """A JSON merge patch of such an object (RFC 7396): null takes a field, or part of it, away."""
     made = copy.deepcopy(schema)
     made.pop("required", None)
@@ -102,119 +94,14 @@ def _patch(schema: Json) -> Json:
 
 
 def _named_model(schema: Json) -> Json:
-    made = _patch(schema)
-    made["properties"]["model_name"] = {**_TEXT, "description": "A new name"}
+    made = merge_patch(schema)
+    made["properties"]["model_name"] = {**TEXT, "description": "A new name"}
     return made
 
 
-def _renamed(
-    schema: Json,
-    names: Mapping[str, str],
-    others: Collection[str],
-    texts: Mapping[str, str],
-    more: Mapping[str, Json],
-    required: Collection[str] = (),
-) -> Json:
-    """LiteLLM's names of an object's fields, some of which also take `texts`, and `more`.
-
-    `others` are LiteLLM's alone.
-    """
-    known = _patch(schema)["properties"]
-    properties = {theirs: nullable(known[ours]) for theirs, ours in names.items()}
-    properties |= more
-    for name, text in texts.items():
-        properties[name] = {"anyOf": [properties[name], {"const": text}]}
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        # Clients of LiteLLM's send what they have not set.
-        "propertyNames": {"enum": sorted({*properties, *others})},
-        "additionalProperties": {
-            "description": "Not supported: it may be null, false or empty",
-            "anyOf": [{"enum": [None, False, "", []]}, {"type": "object"}],
-        },
-    }
-
-
-_SECRET = nullable(
-    {**_TEXT, "pattern": "^sk-[!-~]{17,}$", "description": "A key of one's own choice"}
-)
-_NAMED = nullable({**_TEXT, "description": "The key, or its hash"})
-_GRACE = nullable(
-    {**_TEXT, **_LENGTH, "description": "How long the old secret stays good, such as 1h"}
-)
-# What stands for nothing here, as it is so for every gateway key.
-_ALWAYS: Mapping[str, Json] = {
-    "key_type": {"enum": [None, False, "", "default", "llm_api"]},
-    "allowed_routes": {"enum": [None, False, "", [], ["llm_api_routes"]]},
-    "spend": {"enum": [None, False, 0, "", []]},
-}
-_of_keys = partial(
-    _renamed,
-    names=KEY_FIELDS,
-    others=OTHERS_OF_KEYS | ACTED_ON,
-    texts={"duration": "-1", "max_budget": "", "team_id": ""},
-)
-_of_teams = partial(
-    _renamed,
-    names=TEAM_FIELDS,
-    others=OTHERS_OF_TEAMS | ACTED_ON,
-    texts={"team_id": "", "team_alias": ""},
-)
-
-KEY_PATCH = Derived("KeyPatch", KeySpec, _patch)
-TEAM_PATCH = Derived("TeamPatch", TeamSpec, _patch)
+KEY_PATCH = Derived("KeyPatch", KeySpec, merge_patch)
+TEAM_PATCH = Derived("TeamPatch", TeamSpec, merge_patch)
 MODEL_PATCH = Derived("ModelPatch", ModelSpec, _named_model)
-LITELLM_KEY = Derived("NewLitellmKey", KeySpec, partial(_of_keys, more={**_ALWAYS, "key": _SECRET}))
-LITELLM_KEY_PATCH = Derived(
-    "LitellmKeyPatch", KeySpec, partial(_of_keys, more={**_ALWAYS, "key": _NAMED})
-)
-LITELLM_NEW_SECRET = Derived(
-    "LitellmNewSecret",
-    KeySpec,
-    partial(_of_keys, more={**_ALWAYS, "key": _NAMED, "new_key": _SECRET, "grace_period": _GRACE}),
-)
-LITELLM_TEAM = Derived("NewLitellmTeam", TeamSpec, partial(_of_teams, more={}))
-LITELLM_TEAM_PATCH = Derived(
-    "LitellmTeamPatch",
-    TeamSpec,
-    partial(
-        _of_teams,
-        more={"team_id": {**_TEXT, "description": "The team to change"}},
-        required=["team_id"],
-    ),
-)
-
-
-def _litellm_model(schema: Json) -> Json:
-    """As LiteLLM has it, whose clients send what they were shown."""
-    made = _patch(schema)
-    properties = made["properties"]
-    properties["model_name"] = nullable(properties["model_name"])
-    properties["blocked"] = {"description": "Not supported: it may be false", **_FALSY}
-    return made
-
-
-def _new_litellm_model(schema: Json) -> Json:
-    made = _litellm_model(schema)
-    params = {"type": "object", "properties": {"model": _TEXT}, "required": ["model"]}
-    named = schema["properties"]["model_name"]
-    made["properties"] |= {"model_name": named, "litellm_params": params}
-    return {**made, "required": ["model_name", "litellm_params"]}
-
-
-def _litellm_model_with_id(schema: Json) -> Json:
-    made = _litellm_model(schema)
-    made["properties"]["id"] = nullable({**_TEXT, "description": "The model's, or model_info.id"})
-    return made
-
-
-_FALSY: Json = {"enum": [None, False, 0, "", [], {}]}
-
-LITELLM_MODEL = Derived("NewLitellmModel", ModelSpec, _new_litellm_model)
-LITELLM_MODEL_PATCH = Derived("LitellmModelPatch", ModelSpec, _litellm_model_with_id)
-LITELLM_MODEL_MERGE = Derived("LitellmModelMerge", ModelSpec, _litellm_model)
 
 
 class Rotation(TypedDict, total=False):
@@ -234,49 +121,6 @@ class NamedModel(TypedDict, total=False):
     __pydantic_config__ = CLOSED  # type: ignore[misc]
     model_name: Annotated[Any, Field(description="Its name, or the id of a deployment")]
     id: Annotated[Any, Field(description="The id of a deployment")]
-
-
-class NamedId(TypedDict):
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    id: str
-
-
-class NamedKey(TypedDict):
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    key: Annotated[str, Field(min_length=1, description="The key, or its hash")]
-
-
-class NamedKeys(TypedDict, total=False):
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    keys: Annotated[list[str] | None, Field(description="Keys, or their hashes")]
-    key_aliases: Annotated[list[str] | None, Field(description="Without keys")]
-
-
-def _either(schema: Json) -> Json:
-    some = {"type": "array", "minItems": 1}
-    given = [{"required": [name], "properties": {name: some}} for name in schema["properties"]]
-    return {**schema, "anyOf": given}
-
-
-NAMED_KEYS = Derived("NamedKeys", NamedKeys, _either)
-
-
-class NamedTeam(TypedDict):
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    team_id: str
-
-
-class NamedTeams(TypedDict):
-    __pydantic_config__ = CLOSED  # type: ignore[misc]
-    team_ids: list[str]
-
-
-class Calculation(TypedDict, total=False):
-    """A prompt (`model` and `messages`), or an answer."""
-
-    model: str | None
-    messages: list[Any] | None
-    completion_response: dict[str, Any] | None
 
 
 _SAME = "The same as text"

@@ -143,8 +143,8 @@ def _paths(said: Mapping[str, Mapping[str, Description]], schemas: Schemas) -> J
 def _longer(name: str, path: str, usual: str) -> str:
     """An operation's id at a path: with what the path has that its usual one has not.
 
-    >>> [_longer("list", path, "/v1/x") for path in ("/v1/x", "/x", "/a/v1/x", "/v1/x/{name}")]
-    ['list', 'list_bare', 'list_a_v1', 'list_name']
+    >>> [_longer("list", path, "/v1/x") for path in ("/v1/x", "/x", "/a/b/x", "/v1/x/{name}")]
+    ['list', 'list_bare', 'list_a_b', 'list_name']
     """
     if path == usual:
         return name

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from gateway.http.litellm import calculate, health, keys, models, spend, teams
-from gateway.http.openapi import bodies, queries
 from gateway.http.openapi import litellm_answers as rows
+from gateway.http.openapi import litellm_bodies as bodies
+from gateway.http.openapi import queries
 from gateway.http.openapi.description import Description
 
 _litellm = partial(Description, tag="litellm", envelope="litellm")
@@ -17,7 +18,7 @@ _probe = partial(Description, tag="health", access="public")
 DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     keys.generate: _litellm(
         id="litellm_generate_key", summary="Issue a key",
-        body=bodies.LITELLM_KEY, answer=rows.NewKey, errors=(409,),
+        body=bodies.KEY, answer=rows.NewKey, errors=(409,),
     ),
     keys.info: _litellm(
         id="litellm_get_key", summary="Get a key, the caller's own if none is named",
@@ -33,7 +34,7 @@ DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     ),
     keys.update: _litellm(
         id="litellm_change_key", summary="Change a key",
-        body=bodies.LITELLM_KEY_PATCH, answer=rows.UpdatedKey, errors=(404, 409),
+        body=bodies.KEY_PATCH, answer=rows.UpdatedKey, errors=(404, 409),
     ),
     keys.delete: _litellm(
         id="litellm_delete_keys", summary="Revoke keys",
@@ -49,21 +50,21 @@ DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     ),
     keys.regenerate: _litellm(
         id="litellm_rotate_key", summary="Give a key a new secret",
-        body=bodies.LITELLM_NEW_SECRET, body_optional=True, path={"key": "The key, or its hash"},
+        body=bodies.NEW_SECRET, body_optional=True, path={"key": "The key, or its hash"},
         answer=rows.NewKey, errors=(404, 409),
     ),
     models.new_model: _litellm(
         id="litellm_add_model", summary="Register a model",
-        body=bodies.LITELLM_MODEL, answer=rows.ModelRow, errors=(409,),
+        body=bodies.MODEL, answer=rows.ModelRow, errors=(409,),
     ),
     models.update_model: _litellm(
         id="litellm_change_model", summary="Change a model; null leaves a field as it is",
-        body=bodies.LITELLM_MODEL_PATCH, answer=rows.ModelRow, errors=(409,),
+        body=bodies.MODEL_PATCH, answer=rows.ModelRow, errors=(409,),
     ),
     models.patch_model: _litellm(
         id="litellm_patch_model", summary="Change a model; null takes a price away",
         path={"id": "The model's id. Slashes in it may stand as they are"},
-        body=bodies.LITELLM_MODEL_MERGE, answer=rows.ModelRow, errors=(409,),
+        body=bodies.MODEL_MERGE, answer=rows.ModelRow, errors=(409,),
     ),
     models.delete_model: _litellm(
         id="litellm_delete_model", summary="Remove a model",
@@ -83,7 +84,7 @@ DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     ),
     teams.new_team: _litellm(
         id="litellm_add_team", summary="Make a team",
-        body=bodies.LITELLM_TEAM, answer=rows.TeamRow, errors=(409,),
+        body=bodies.TEAM, answer=rows.TeamRow, errors=(409,),
     ),
     teams.info: _litellm(
         id="litellm_get_team", summary="Get a team with its keys",
@@ -103,7 +104,7 @@ DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     ),
     teams.update: _litellm(
         id="litellm_change_team", summary="Change a team",
-        body=bodies.LITELLM_TEAM_PATCH, answer=rows.UpdatedTeam, errors=(404, 409),
+        body=bodies.TEAM_PATCH, answer=rows.UpdatedTeam, errors=(404, 409),
     ),
     teams.delete: _litellm(
         id="litellm_delete_teams", summary="Remove teams, and revoke their keys",

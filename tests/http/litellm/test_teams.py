@@ -201,6 +201,8 @@ async def test_a_team_without_an_alias_is_called_by_its_id(gateway: Gateway) -> 
         ("organization_id", "x"),
         ("team_member_budget", 5),
         ("team_alias", 5),
+        ("team_alias", {}),
+        ("team_alias", False),
         ("max_budget", -1),
         ("budget_duration", "soon"),
         ("metadata", []),
