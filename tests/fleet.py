@@ -180,7 +180,9 @@ async def running(path: Path, provider: FakeProvider, **more: Any) -> AsyncItera
 
 
 @asynccontextmanager
-async def fresh(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
+async def fresh(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, **settings: Any
+) -> AsyncIterator[Fleet]:
     """The fleet as for one test: a key of its own, and nothing known of any deployment. Afterwards
     nothing is held."""
     fleet.called.clear()
@@ -199,7 +201,8 @@ async def fresh(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     fleet.gateway.provider.behaviour = fleet.answer
     issued = await fleet.gateway.issue_key(max_budget=1000)
     fleet.key, fleet.key_id = issued["key"], issued["id"]
-    await fleet.set()
+    if fleet.gateway.app.state.services.registry.settings != replace(CallSettings(), **settings):
+        await fleet.set(**settings)
     yield fleet
     await fleet.idle()
     fleet.gateway.provider.reset()

@@ -63,8 +63,7 @@ async def _fleet(
 async def fleet(_fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fleet]:
     """Calls are tried twice in all. Beside `a`, what ends in `-and-b` has a deployment that is
     well."""
-    async with fresh(_fleet, monkeypatch) as made:
-        await made.set(num_retries=1)
+    async with fresh(_fleet, monkeypatch, num_retries=1) as made:
         yield made
 
 
