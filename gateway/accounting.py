@@ -199,18 +199,19 @@ class Bill:
 
     def _most(self, served: Served) -> LedgerRow:
         model, prices = served.model, served.prices
-        readable = prices.max_input_tokens if prices else None
-        writable = prices.max_output_tokens if prices else None
-        usage = Usage(
-            prompt_tokens=most_prompt_tokens(self.call, readable),
-            completion_tokens=most_completion_tokens(self.call, model.params, writable),
-            tier=str(self.call.body.get("service_tier") or ""),
-            estimated=True,
-        )
         if self.call.operation in _FREE:
             usage = _NOTHING
         elif self.call.operation in METERED:
             usage = metering.most(self.call, model.params, prices)
+        else:
+            readable = prices.max_input_tokens if prices else None
+            writable = prices.max_output_tokens if prices else None
+            usage = Usage(
+                prompt_tokens=most_prompt_tokens(self.call, readable),
+                completion_tokens=most_completion_tokens(self.call, model.params, writable),
+                tier=str(self.call.body.get("service_tier") or ""),
+                estimated=True,
+            )
         cost = None
         if prices:
             prompt, completion = usage.prompt_tokens, usage.completion_tokens

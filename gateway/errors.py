@@ -256,6 +256,11 @@ class UpstreamError(GatewayError):
         self.fault = fault
 
 
+def broken_answer(message: str) -> UpstreamError:
+    """A provider's answer that is none, or not all of one."""
+    return UpstreamError(message, status=502, type="api_error")
+
+
 class Misconfigured(GatewayError):
     """The registered model, not the request, is at fault; an operator has to mend it."""
 

@@ -16,7 +16,7 @@ from functools import partial
 import httpx
 import orjson
 
-from gateway.errors import UpstreamError
+from gateway.errors import UpstreamError, broken_answer
 from gateway.upstream.event_stream import EventReader, EventTooLarge
 
 EVENTS = "text/event-stream"
@@ -40,7 +40,7 @@ async def _check(response: httpx.Response, *, most_bytes: int) -> None:
     begun.get([]).append(response.status_code)
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("gzip", "identity"):
-        raise _broken("The provider's answer is encoded in a way that was not asked for")
+        raise broken_answer("The provider's answer is encoded in a way that was not asked for")
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the client's is so
     stream = _Checked(response.stream, most_bytes, compressed=encoding == "gzip")
     if encoding == "gzip":
@@ -52,7 +52,7 @@ async def _check(response: httpx.Response, *, most_bytes: int) -> None:
         kind, _, parameters = response.headers.get("content-type", "").lower().partition(";")
         kind = kind.strip()
         if kind == "text/html":
-            raise _broken("The provider answered with a web page")
+            raise broken_answer("The provider answered with a web page")
         if "charset" not in parameters or "utf-8" in parameters:
             stream.expect(events=kind == EVENTS, text=kind == EVENTS or kind.endswith("json"))
 
@@ -79,7 +79,7 @@ class _Checked(httpx.AsyncByteStream):
                     if sound:
                         yield sound
                     if fault:
-                        raise _broken(fault)
+                        raise broken_answer(fault)
         except UpstreamError:
             # Whoever reads need not close what has failed.
             await self.aclose()
@@ -97,7 +97,7 @@ class _Checked(httpx.AsyncByteStream):
                 # A few bytes can stand for very many.
                 piece = self._inflate.decompress(received, _MOST_AT_ONCE)
             except zlib.error:
-                raise _broken("The provider's answer cannot be decompressed") from None
+                raise broken_answer("The provider's answer cannot be decompressed") from None
             received = self._inflate.unconsumed_tail
             if piece:
                 yield piece
@@ -141,7 +141,3 @@ def _is_sound(data: str) -> bool:
         except (ValueError, RecursionError):
             return False
     return True
-
-
-def _broken(message: str) -> UpstreamError:
-    return UpstreamError(message, status=502, type="api_error")

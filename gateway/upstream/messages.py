@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from gateway.errors import UpstreamError
+from gateway.errors import broken_answer
 from gateway.records import Call, Usage
 from gateway.upstream import messages_as_chat
 from gateway.upstream.event_stream import EventReader, EventTooLarge
@@ -78,7 +78,7 @@ def whole(answer: Any, call: Call, witness: Witness) -> tuple[Json, Usage | None
     else:
         body = answer if isinstance(answer, dict) else {}
         if not isinstance(body.get("content"), list):
-            raise _broken("The provider's answer is no message of Anthropic's")
+            raise broken_answer("The provider's answer is no message of Anthropic's")
         usage = _usage(body.get("usage"), witness)
     body["model"] = call.model_name
     return body, usage
@@ -97,7 +97,7 @@ async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_P
             yield event, usage
             if event["type"] == "message_stop":
                 return
-    raise _broken("The provider broke off its answer")
+    raise broken_answer("The provider broke off its answer")
 
 
 async def _native(pieces: Any, witness: Witness) -> AsyncGenerator[_Piece]:
@@ -109,7 +109,7 @@ async def _native(pieces: Any, witness: Witness) -> AsyncGenerator[_Piece]:
             try:
                 found = reader.feed(piece)
             except EventTooLarge:
-                raise _broken("The provider sent an event that is too large") from None
+                raise broken_answer("The provider sent an event that is too large") from None
             for name, data in found:
                 event = _event(name, data)
                 match event["type"]:
@@ -128,10 +128,10 @@ async def _native(pieces: Any, witness: Witness) -> AsyncGenerator[_Piece]:
 def _event(name: str, data: str) -> Json:
     event = _json(data)
     if not isinstance(event, dict):
-        raise _broken("The provider sent an event that is no JSON object")
+        raise broken_answer("The provider sent an event that is no JSON object")
     kind = event.setdefault("type", name)
     if not isinstance(kind, str) or not _NAME.fullmatch(kind):
-        raise _broken("The provider sent an event of no type")
+        raise broken_answer("The provider sent an event of no type")
     return event
 
 
@@ -208,7 +208,3 @@ _CACHE = ("cache_creation_input_tokens", "cache_read_input_tokens")
 def _count(counts: object, name: str) -> int:
     value = counts.get(name) if isinstance(counts, Mapping) else None
     return value if isinstance(value, int) and value > 0 else 0
-
-
-def _broken(message: str) -> UpstreamError:
-    return UpstreamError(message, status=502, type="api_error")

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
-from gateway.errors import UpstreamError
+from gateway.errors import UpstreamError, broken_answer
 from gateway.records import Call, Usage
 from gateway.upstream import responses_as_chat
 from gateway.upstream.event_stream import EventReader, EventTooLarge
@@ -111,7 +111,7 @@ def whole(answer: Any, call: Call, witness: Witness) -> tuple[Json, Usage | None
         return responses_as_chat.whole(answer, call, witness)
     body = _filled(_dumped(answer), call)
     if not isinstance(body.get("output"), list):
-        raise _broken("The provider's answer is no response of OpenAI's")
+        raise broken_answer("The provider's answer is no response of OpenAI's")
     return body, _usage(body, witness)
 
 
@@ -159,7 +159,7 @@ async def _native(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_
                 return
             told = told or tells(event)
             yield event, None
-    raise _broken("The provider broke off its answer")
+    raise broken_answer("The provider broke off its answer")
 
 
 async def _events(pieces: Any) -> AsyncGenerator[Json]:
@@ -171,7 +171,7 @@ async def _events(pieces: Any) -> AsyncGenerator[Json]:
             try:
                 found = reader.feed(piece)
             except EventTooLarge:
-                raise _broken("The provider sent an event that is too large") from None
+                raise broken_answer("The provider sent an event that is too large") from None
             for name, data in found:
                 ended = ended or data == "[DONE]"
                 if ended:
@@ -197,14 +197,14 @@ def _event(name: str, data: str) -> Json:
     except ValueError:
         event = None
     if not isinstance(event, dict):
-        raise _broken("The provider sent an event that is no JSON object")
+        raise broken_answer("The provider sent an event that is no JSON object")
     kind = event.setdefault("type", name)
     if kind == "error" or (not kind and "error" in event):
         given = event.get("error")
         flat = {part: event.get(part) for part in ("code", "message", "param")}
         raise ResponseError(given if isinstance(given, dict) else flat)
     if not isinstance(kind, str) or not _NAME.fullmatch(kind):
-        raise _broken("The provider sent an event of no type")
+        raise broken_answer("The provider sent an event of no type")
     return event
 
 
@@ -269,7 +269,3 @@ def _status(code: object) -> int:
         return 503
     of_request = isinstance(code, str) and any(part in code for part in _OF_THE_REQUEST)
     return 400 if of_request else 500
-
-
-def _broken(message: str) -> UpstreamError:
-    return UpstreamError(message, status=502, type="api_error")
