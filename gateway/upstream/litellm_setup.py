@@ -36,6 +36,9 @@ def load() -> Any:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     os.environ["LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS"] = "True"
     os.environ["LITELLM_MODE"] = "PRODUCTION"
+    # litellm imports it only with its first Responses call, in a thread; the openai package uses it
+    # as soon as it sees the import begun, so that calls beside that one would fail.
+    import httpx2  # noqa: F401
     import litellm as module
 
     litellm: Any = module
