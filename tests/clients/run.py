@@ -111,15 +111,12 @@ async def main(environments: Path, wanted: Sequence[str]) -> int:
 
 async def _environment(url: str, directory: Path) -> dict[str, str]:
     """What clients get to see: the gateway, a key, and none of this machine's accounts."""
-    async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+    admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    async with httpx.AsyncClient(base_url=url, timeout=60, headers=admin) as http:
         while (await http.get("/health/readiness")).status_code != httpx.codes.OK:
             await asyncio.sleep(0.1)
-        response = await http.post(
-            "/api/v1/gateway/keys",
-            json={"label": "clients"},
-            headers={"Authorization": f"Bearer {ADMIN_KEY}"},
-        )
-        response.raise_for_status()
+        key, revoked = [await _issue_key(http, label) for label in ("clients", "revoked")]
+        (await http.delete(f"/api/v1/gateway/keys/{revoked['id']}")).raise_for_status()
     # Nobody listens there: a client that asks anyone but the gateway does so in vain.
     nowhere = "http://127.0.0.1:9"
     return {
@@ -127,12 +124,21 @@ async def _environment(url: str, directory: Path) -> dict[str, str]:
         "HOME": str(directory),
         "LANG": "C.UTF-8",
         "GATEWAY_URL": url,
-        "GATEWAY_KEY": response.json()["key"],
+        "GATEWAY_KEY": key["key"],
+        # Refused like a wrong one; but of wrong ones, one address may try only a few a minute.
+        "GATEWAY_REVOKED_KEY": revoked["key"],
         "HTTP_PROXY": nowhere,
         "HTTPS_PROXY": nowhere,
         "NO_PROXY": "127.0.0.1,localhost",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
+
+
+async def _issue_key(http: httpx.AsyncClient, label: str) -> dict[str, str]:
+    response = await http.post("/api/v1/gateway/keys", json={"label": label})
+    response.raise_for_status()
+    issued: dict[str, str] = response.json()
+    return issued
 
 
 async def _run(

@@ -94,7 +94,7 @@ def test_a_command_that_the_model_has_it_run(folder: Path, model: str) -> None:
 
 
 def test_errors(folder: Path) -> None:
-    denied = codex(folder, "Hello!", GATEWAY_KEY="sk-unknown-0123456789abcdef")
+    denied = codex(folder, "Hello!", GATEWAY_KEY=os.environ["GATEWAY_REVOKED_KEY"])
     assert denied.status == 1
     assert "401" in denied.events[-1]["error"]["message"]
     unknown = codex(folder, "Hello!", "unheard-of")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import instructor
 import pytest
 from anthropic import Anthropic
@@ -62,7 +64,7 @@ def test_anthropics_messages(url: str, key: str) -> None:
 
 
 def test_errors(openai_client: OpenAI) -> None:
-    stranger = openai_client.with_options(api_key="sk-unknown-0123456789abcdef")
+    stranger = openai_client.with_options(api_key=os.environ["GATEWAY_REVOKED_KEY"])
     client = instructor.from_openai(stranger)
     with pytest.raises(InstructorRetryException, match="401"):
         client.create(model="gpt-4o-mini", messages=SAID, response_model=Weather, max_retries=0)

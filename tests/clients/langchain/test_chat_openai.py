@@ -113,7 +113,9 @@ def test_a_stream_tells_its_usage() -> None:
 
 def test_errors() -> None:
     with pytest.raises(openai.AuthenticationError):
-        ChatOpenAI(model="gpt-4o-mini", **GATEWAY | {"api_key": "sk-unknown-0123"}).invoke("Hello!")
+        ChatOpenAI(
+            model="gpt-4o-mini", **GATEWAY | {"api_key": os.environ["GATEWAY_REVOKED_KEY"]}
+        ).invoke("Hello!")
     with pytest.raises(openai.BadRequestError, match="unheard-of"):
         ChatOpenAI(model="unheard-of", **GATEWAY).invoke("Hello!")
     with pytest.raises(openai.RateLimitError):

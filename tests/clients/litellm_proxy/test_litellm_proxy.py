@@ -119,7 +119,9 @@ def test_models() -> None:
 
 def test_errors() -> None:
     with pytest.raises(litellm.AuthenticationError):
-        litellm.completion(GPT, MESSAGES, **GATEWAY | {"api_key": "sk-unknown-0123456789abcdef"})
+        litellm.completion(
+            GPT, MESSAGES, **GATEWAY | {"api_key": os.environ["GATEWAY_REVOKED_KEY"]}
+        )
     with pytest.raises(litellm.BadRequestError, match="unheard-of"):
         litellm.completion("litellm_proxy/unheard-of", MESSAGES, **GATEWAY)
     with pytest.raises(litellm.RateLimitError):

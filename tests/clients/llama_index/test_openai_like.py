@@ -101,7 +101,7 @@ def test_embeddings() -> None:
 
 def test_errors() -> None:
     with pytest.raises(openai.AuthenticationError):
-        chat_model(api_key="sk-unknown-0123456789abcdef").chat(HELLO)
+        chat_model(api_key=os.environ["GATEWAY_REVOKED_KEY"]).chat(HELLO)
     with pytest.raises(openai.BadRequestError, match="unheard-of"):
         chat_model("unheard-of").chat(HELLO)
     with pytest.raises(openai.RateLimitError):

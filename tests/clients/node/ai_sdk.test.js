@@ -15,7 +15,7 @@ import {
 } from "ai";
 import { z } from "zod";
 
-import { gpt, key, models, question, strangersKey, url } from "./gateway.js";
+import { gpt, key, models, question, revokedKey, url } from "./gateway.js";
 
 const options = {
   name: "gateway",
@@ -101,7 +101,7 @@ test("errors", async () => {
     }
     return undefined;
   };
-  const stranger = createOpenAICompatible({ ...options, apiKey: strangersKey });
+  const stranger = createOpenAICompatible({ ...options, apiKey: revokedKey });
   assert.equal(await status(stranger(gpt)), 401);
   assert.equal(await status(gateway("unheard-of")), 400);
   assert.equal(await status(gateway("busy")), 429);

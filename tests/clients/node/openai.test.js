@@ -6,7 +6,7 @@ import OpenAI, { AzureOpenAI, toFile } from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-import { gpt, key, models, question, strangersKey, url } from "./gateway.js";
+import { gpt, key, models, question, revokedKey, url } from "./gateway.js";
 
 const options = { baseURL: `${url}/v1`, apiKey: key, maxRetries: 0 };
 const client = new OpenAI(options);
@@ -166,7 +166,7 @@ test("sound", async () => {
 });
 
 test("errors", async () => {
-  const stranger = new OpenAI({ ...options, apiKey: strangersKey });
+  const stranger = new OpenAI({ ...options, apiKey: revokedKey });
   await assert.rejects(stranger.models.list(), OpenAI.AuthenticationError);
   await assert.rejects(client.chat.completions.create({ model: "unheard-of", messages }), (error) => {
     assert.ok(error instanceof OpenAI.BadRequestError);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import anthropic
@@ -98,7 +99,7 @@ def test_a_bearer_token(url: str, key: str) -> None:
 
 def test_errors(client: Anthropic) -> None:
     asked = {"max_tokens": 50, "messages": MESSAGES}
-    stranger = client.with_options(api_key="sk-unknown-0123456789abcdef")
+    stranger = client.with_options(api_key=os.environ["GATEWAY_REVOKED_KEY"])
     with pytest.raises(anthropic.AuthenticationError) as unknown_key:
         stranger.messages.create(model=CLAUDE, **asked)
     assert unknown_key.value.body["error"]["type"] == "authentication_error"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,6 @@ def test_errors() -> None:
     unknown = llm("prompt", "-m", "gw-unknown", "Hello!")
     assert unknown.exit_code == 1
     assert "unheard-of" in unknown.stderr
-    denied = llm("prompt", "-m", "gw-chat", "--key", "sk-unknown-0123456789abcdef", "Hello!")
+    denied = llm("prompt", "-m", "gw-chat", "--key", os.environ["GATEWAY_REVOKED_KEY"], "Hello!")
     assert denied.exit_code == 1
     assert "401" in denied.stderr

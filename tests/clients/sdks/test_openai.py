@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import openai
@@ -177,7 +178,7 @@ def test_a_transcription(client: OpenAI) -> None:
 
 def test_errors(client: OpenAI) -> None:
     with pytest.raises(openai.AuthenticationError) as unknown_key:
-        client.with_options(api_key="sk-unknown-0123456789abcdef").models.list()
+        client.with_options(api_key=os.environ["GATEWAY_REVOKED_KEY"]).models.list()
     assert unknown_key.value.status_code == 401
     with pytest.raises(openai.BadRequestError) as unknown_model:
         client.chat.completions.create(model="unheard-of", messages=MESSAGES)

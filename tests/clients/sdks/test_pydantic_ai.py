@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 from anthropic import AsyncAnthropic
@@ -86,7 +87,7 @@ def test_embeddings(url: str, key: str) -> None:
 @pytest.mark.parametrize("wire", WIRES)
 def test_errors(url: str, key: str, wire: str) -> None:
     with pytest.raises(ModelHTTPError) as unknown_key:
-        Agent(model(wire, url, "sk-unknown-0123456789abcdef")).run_sync("Hello!")
+        Agent(model(wire, url, os.environ["GATEWAY_REVOKED_KEY"])).run_sync("Hello!")
     assert unknown_key.value.status_code == 401
     with pytest.raises(ModelHTTPError) as unknown_model:
         Agent(model(wire, url, key, "unheard-of")).run_sync("Hello!")
