@@ -95,23 +95,7 @@ async def test_a_killed_gateway_starts_again_on_a_sound_file(
     with sqlite3.connect(tmp_path / "gateway.db") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     connection.close()
-    async with serve(tmp_path, GATEWAY_ADMIN_KEY=ADMIN_KEY) as server, httpx.AsyncClient() as http:
-        gateway = Gateway(server.url, ADMIN_KEY, provider, None, http)  # type: ignore[arg-type]
+    app = create_app(Settings(database_url=f"sqlite:///{tmp_path}/gateway.db"))
+    async with serving(app) as url, httpx.AsyncClient() as http:
+        gateway = Gateway(url, ADMIN_KEY, provider, app, http)
         assert [m["id"] for m in (await gateway.manage("GET", "/models")).json()["data"]] == ["gpt"]
-
-
-async def test_no_secret_is_in_the_log_or_the_files(tmp_path: Path, provider: FakeProvider) -> None:
-    async with (
-        serve(tmp_path, "--log-level", "debug", GATEWAY_ADMIN_KEY=ADMIN_KEY) as server,
-        httpx.AsyncClient(timeout=30) as http,
-    ):
-        gateway = Gateway(server.url, ADMIN_KEY, provider, None, http)  # type: ignore[arg-type]
-        await gateway.add_model(api_key="sk-upstream-0123456789")
-        secret = (await gateway.issue_key())["key"]
-        assert (await gateway.chat(secret)).status_code == 200
-        assert (await gateway.chat(secret, "none")).status_code == 400
-        assert any("/v1/chat/completions 200" in line for line in server.log)
-    for hidden in (ADMIN_KEY, secret, "sk-upstream-0123456789"):
-        assert hidden not in "\n".join(server.log)
-        for file in tmp_path.iterdir():
-            assert hidden.encode() not in file.read_bytes(), file

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from gateway import throttle, vault
+from gateway.app import create_app
 from gateway.errors import RateLimited
+from gateway.settings import Settings
 from gateway.throttle import MOST_ACCEPTED, MOST_ADDRESSES, WINDOW_SECONDS, WRONG_KEYS, Throttle
 from tests.conftest import ADMIN_KEY
-from tests.processes import serve
-from tests.servers import Gateway, http_client
+from tests.servers import Gateway, http_client, serving
 
 HERE = "203.0.113.5"
 ADMIN = vault.hash_key("sk-admin")
@@ -195,10 +195,12 @@ async def test_what_is_no_guess_does_not_count(gateway: Gateway, key: str) -> No
                 assert answer.status_code == 401
 
 
-async def test_forwarded_addresses_are_not_believed(tmp_path: Path) -> None:
-    """Of the server that operators run: by default uvicorn believes whoever is on the host."""
-    start = serve(tmp_path, GATEWAY_ADMIN_KEY=ADMIN_KEY, FORWARDED_ALLOW_IPS="*")
-    async with start as server, http_client() as http:
+async def test_forwarded_addresses_are_not_believed(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default uvicorn believes whoever is on the host, and here whoever this names."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    async with serving(create_app(settings)) as url, http_client() as http:
         for number in range(WRONG_KEYS):
             forwarded = {
                 "x-forwarded-for": f"198.51.100.{number}",
@@ -206,9 +208,9 @@ async def test_forwarded_addresses_are_not_believed(tmp_path: Path) -> None:
                 "forwarded": f"for=198.51.100.{number}",
                 "authorization": "Bearer sk-guess-0123456789",
             }
-            await http.get(f"{server.url}{API}/keys", headers=forwarded)
+            await http.get(f"{url}{API}/keys", headers=forwarded)
         mine = {"authorization": f"Bearer {ADMIN_KEY}"}
-        closed = await http.get(f"{server.url}{API}/keys", headers=mine)
+        closed = await http.get(f"{url}{API}/keys", headers=mine)
         assert closed.status_code == 429
         assert "from 127.0.0.1" in closed.text
 

@@ -11,8 +11,6 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from tests.processes import COMMAND, environment
 
 
@@ -36,8 +34,8 @@ async def demo(
         await asyncio.wait_for(process.communicate(), 20)
 
 
-async def test_the_printed_snippets_work(tmp_path: Path) -> None:
-    async with demo(tmp_path) as (shown, _):
+async def test_the_printed_snippets_work_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with demo(tmp_path) as (shown, process):
         [curl] = re.findall(r"^curl .*?'$", shown, re.DOTALL | re.MULTILINE)
         called = await asyncio.to_thread(
             subprocess.run, curl, shell=True, capture_output=True, text=True, check=True
@@ -52,15 +50,21 @@ async def test_the_printed_snippets_work(tmp_path: Path) -> None:
             check=True,
         )
         assert ran.stdout == "You said: Hello, streamed!\n"
+        await _leaves_nothing(tmp_path, process, signal.SIGINT)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-async def test_nothing_is_left_behind(tmp_path: Path, how: signal.Signals) -> None:
+async def test_an_end_at_once_leaves_nothing_behind(tmp_path: Path) -> None:
     async with demo(tmp_path) as (_, process):
-        assert len(list(tmp_path.glob("gateway-demo-*"))) == 1
-        process.send_signal(how)
-        await asyncio.wait_for(process.wait(), 20)
-    assert list(tmp_path.iterdir()) == []
+        await _leaves_nothing(tmp_path, process, signal.SIGTERM)
+
+
+async def _leaves_nothing(
+    directory: Path, process: asyncio.subprocess.Process, how: signal.Signals
+) -> None:
+    assert len(list(directory.glob("gateway-demo-*"))) == 1
+    process.send_signal(how)
+    await asyncio.wait_for(process.wait(), 20)
+    assert list(directory.iterdir()) == []
 
 
 async def test_a_directory_is_kept_and_used_again(tmp_path: Path) -> None:

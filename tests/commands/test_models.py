@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.conftest import Run
+from tests.commands.conftest import Result, Run
 from tests.processes import COMMAND, environment
 from tests.processes import run as run_process
 from tests.servers import FakeProvider, answer
@@ -178,10 +178,12 @@ def test_on_a_terminal_the_key_is_asked_for_and_hidden(run: Run, tmp_path: Path)
     assert run("models", "show", "m", "--json").json["api_key"] == "[hidden]"
 
 
-async def test_trying_a_model_makes_one_real_call(tmp_path: Path, provider: FakeProvider) -> None:
+async def test_trying_a_model_makes_one_real_call(
+    run: Run, tmp_path: Path, provider: FakeProvider
+) -> None:
     """In a process of its own: litellm belongs to one event loop at a time."""
-    ran = await _register(tmp_path, f"{provider.url}/v1")
-    assert ran.returncode == 0, ran.stderr
+    ran = await _register(run, f"{provider.url}/v1")
+    assert ran.code == 0, ran.err
     tried = await asyncio.to_thread(run_process, tmp_path, "models", "test", "m")
     assert tried.returncode == 0, tried.stderr
     assert tried.stdout == "Hello from the fake provider.\n"
@@ -190,9 +192,9 @@ async def test_trying_a_model_makes_one_real_call(tmp_path: Path, provider: Fake
 
 
 async def test_a_model_that_fails_says_how_to_mend_it(
-    tmp_path: Path, provider: FakeProvider
+    run: Run, tmp_path: Path, provider: FakeProvider
 ) -> None:
-    await _register(tmp_path, f"{provider.url}/v1")
+    await _register(run, f"{provider.url}/v1")
     provider.does(answer({"error": {"message": f"{SECRET} is wrong", "type": "t"}}, 401))
     tried = await asyncio.to_thread(run_process, tmp_path, "models", "test", "m")
     assert tried.returncode == 4
@@ -204,10 +206,10 @@ async def test_a_model_that_fails_says_how_to_mend_it(
     assert (shown.returncode, json.loads(shown.stdout)["status"]) == (4, 401)
 
 
-async def _register(directory: Path, base_url: str) -> subprocess.CompletedProcess[str]:
+async def _register(run: Run, base_url: str) -> Result:
+    """In a thread, since a command makes an event loop."""
     return await asyncio.to_thread(
-        run_process,
-        directory,
+        run,
         *("models", "add", "m", "--provider", "openai", "--api-key-stdin", "--base-url", base_url),
         stdin=SECRET,
     )

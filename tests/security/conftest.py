@@ -16,6 +16,9 @@ from gateway.settings import Settings
 from gateway.specs import key_record, team_spec
 from gateway.store import Store
 from gateway.throttle import Throttle
+
+# A fixture, here as well.
+from tests.commands.conftest import run as run
 from tests.conftest import ADMIN_KEY
 from tests.servers import TESTER, FakeProvider, Gateway, http_client, serving
 

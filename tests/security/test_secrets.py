@@ -15,14 +15,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import auth, vault
+from gateway.app import create_app
 from gateway.errors import NotAuthenticated
 from gateway.registry import Registry
 from gateway.settings import Settings
 from gateway.specs import key_record
 from gateway.store import Store
+from tests.commands.conftest import Run
 from tests.conftest import ADMIN_KEY
-from tests.processes import run, serve
-from tests.servers import TESTER, FakeProvider, Gateway, answer, chunk, http_client
+from tests.processes import run as run_process
+from tests.processes import serve
+from tests.servers import TESTER, FakeProvider, Gateway, answer, chunk, http_client, serving
 
 UPSTREAM = "sk-upstream-Pq7vT2mXz9Lk4Rw8"
 UPSTREAM_NEXT = "sk-upstream-Hn3bV6cYd1Jf5Gs0"
@@ -138,7 +141,7 @@ def traces(secret: str) -> Iterator[str]:
 
 
 async def test_no_secret_is_anywhere_but_where_it_is_shown_once(
-    tmp_path: Path, provider: FakeProvider
+    tmp_path: Path, provider: FakeProvider, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environ = {"GATEWAY_ADMIN_KEY": ADMIN_KEY, "REFERENCED_KEY": REFERENCED}
     start = serve(tmp_path, "--log-level", "debug", **environ)
@@ -152,6 +155,13 @@ async def test_no_secret_is_anywhere_but_where_it_is_shown_once(
         places |= {f"file {path.name}": path.read_bytes().decode("latin-1") for path in files}
     places["log"] = "\n".join(server.log)
     assert "/v1/chat/completions 401" in places["log"]
+    for as_json in ([], ["--json"]):
+        # In a process of its own, as it calls litellm. In a thread: the provider runs in this one.
+        command = ["models", "test", "referring", *as_json]
+        done = await asyncio.to_thread(run_process, tmp_path, *command, **environ)
+        places[f"gateway {command}"] = done.stdout + done.stderr
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
     for command in (
         ["models", "list"],
         ["models", "show", "referring"],
@@ -159,14 +169,13 @@ async def test_no_secret_is_anywhere_but_where_it_is_shown_once(
         ["audit", "--limit", "1000"],
         ["config", "export"],
         ["doctor"],
-        ["models", "test", "referring"],
     ):
         for as_json in ([], ["--json"]):
-            # In a thread: the provider runs in this one.
-            done = await asyncio.to_thread(run, tmp_path, *command, *as_json, **environ)
-            places[f"gateway {command} {as_json}"] = done.stdout + done.stderr
-    rotated = run(tmp_path, "admin", "rotate-key", **environ)
-    made.append(rotated.stdout.strip())
+            # In a thread, since a command makes an event loop.
+            told = await asyncio.to_thread(run, *command, *as_json)
+            places[f"gateway {command} {as_json}"] = told.out + told.err
+    rotated = await asyncio.to_thread(run, "admin", "rotate-key")
+    made.append(rotated.out.strip())
     after = [path for path in tmp_path.rglob("*") if path.is_file()]
     places |= {f"file {path.name} after": path.read_bytes().decode("latin-1") for path in after}
     secrets = [ADMIN_KEY, UPSTREAM, UPSTREAM_NEXT, AWS, HEADER, QUERY, REFERENCED, *made]
@@ -182,8 +191,10 @@ async def test_no_secret_is_anywhere_but_where_it_is_shown_once(
 
 
 async def test_the_files_are_their_owners_alone(tmp_path: Path) -> None:
-    async with serve(tmp_path, GATEWAY_ADMIN_KEY=ADMIN_KEY) as server, http_client() as http:
-        gateway = Gateway(server.url, ADMIN_KEY, FakeProvider(), None, http)  # type: ignore[arg-type]
+    settings = Settings(database_url=f"sqlite:///{tmp_path}/gateway.db", admin_key=ADMIN_KEY)
+    app = create_app(settings)
+    async with serving(app) as url, http_client() as http:
+        gateway = Gateway(url, ADMIN_KEY, FakeProvider(), app, http)
         await gateway.add_model(base_url=None)
         files = [path for path in tmp_path.rglob("*") if path.is_file()]
         assert len(files) >= 4
