@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from gateway import metering
 from gateway.budgets import Budgets, Reservation
 from gateway.catalogue import Group
 from gateway.errors import GatewayError, UpstreamError
+from gateway.ids import request_id
 from gateway.ledger import Ledger
 from gateway.limits import Admission, Limiter
 from gateway.metering import METERED
@@ -151,7 +151,7 @@ class Bill:
     def __init__(
         self, accounting: Accounting, call: Call, served: Served | None, recorder: Recorder | None
     ) -> None:
-        self.id = uuid.uuid4().hex
+        self.id = request_id()
         self.call = call
         self.recorder = recorder
         self.admission: Admission | None = None
@@ -195,6 +195,8 @@ class Bill:
     def most(self, servings: Sequence[Served]) -> LedgerRow:
         """The most that the call can come to at any of these deployments: what is set aside, and
         booked if the process dies."""
+        if len(servings) == 1:
+            return self._most(servings[0])
         return max(map(self._most, servings), key=lambda row: row.cost or 0)
 
     def _most(self, served: Served) -> LedgerRow:
@@ -218,16 +220,18 @@ class Bill:
             cost = prices.worst(prompt, completion, usage.tier, usage.units)
         return self.row(usage, "interrupted", _GONE, "interrupted", cost, served)
 
-    def chunk(self, body: Mapping[str, Any]) -> None:
-        """Count a chunk of a stream, as far as its tokens are not reported."""
+    def pieces(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+        """Count events of a stream that came together, as far as their tokens are not reported."""
         elapsed = self.elapsed_ms()
         if self._first_token_ms is None:
             self._first_token_ms = round(elapsed)
-        # Some providers send a token a chunk, others many.
-        texts = said(self.call.operation, body)
-        self._completion_tokens += sum(map(likely_tokens, texts))
-        if self.recorder:
-            self.recorder.chunk(body)
+        operation = self.call.operation
+        for body in bodies:
+            # Some providers send a token a chunk, others many.
+            for text in said(operation, body):
+                self._completion_tokens += likely_tokens(text)
+            if self.recorder:
+                self.recorder.chunk(body)
         if elapsed - self._noted >= _NOTE_SECONDS * 1000:
             self._noted = elapsed
             self._accounting.note(self.row(self._estimate(), "interrupted", _GONE, "interrupted"))
@@ -353,7 +357,7 @@ class Bill:
             outcome=outcome,
             stream=call.streams,
             end_user=_short(call.end_user) if call.end_user else None,
-            tags=tuple(dict.fromkeys((*call.key.tags, *call.tags))),
+            tags=tuple(dict.fromkeys((*call.key.tags, *call.tags))) if call.tags else call.key.tags,
             retries=self.retries,
             fallbacks=self.fallbacks,
             cache_hit=self.cache_hit,
@@ -361,10 +365,12 @@ class Bill:
 
 
 def _bounded(number: int) -> int:
-    return max(0, min(number, _MOST_TOKENS))
+    return number if 0 <= number <= _MOST_TOKENS else max(0, min(number, _MOST_TOKENS))
 
 
 def _short(text: str) -> str:
+    if len(text) <= _LONGEST_TEXT and text.isascii():
+        return text
     # A provider's JSON may hold half of a surrogate pair, which neither journal nor database takes.
     return text[:_LONGEST_TEXT].encode(errors="replace").decode()
 

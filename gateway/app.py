@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from gateway.accounting import Accounting
 from gateway.budgets import Budgets
@@ -31,6 +32,7 @@ from gateway.http import (
     usage,
 )
 from gateway.http import settings as settings_routes
+from gateway.http.calls import Calls
 from gateway.http.litellm import calculate as litellm_calculate
 from gateway.http.litellm import health as litellm_health
 from gateway.http.litellm import keys as litellm_keys
@@ -49,7 +51,7 @@ from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.upstream.formats import FORMATS
-from gateway.upstream.litellm_lane import LitellmLane
+from gateway.upstream.lanes import Lanes
 
 API = "/api/v1/gateway"
 # The same calls at the gateway's own address, OpenAI's and LiteLLM's.
@@ -70,15 +72,17 @@ DEPLOYMENTS = (
 
 def create_app(settings: Settings) -> Starlette:
     """The gateway as an ASGI app. Opens its database on start-up and closes it on shutdown."""
-    app = Starlette(
-        routes=list(_routes()),
-        middleware=[Middleware(Boundary)],
-        exception_handlers={HTTPException: unrouted},
-        lifespan=lambda app: _lifespan(app, settings),
-    )
+    app = _App(routes=list(_routes()), lifespan=lambda app: _lifespan(app, settings))
     # Its redirects would be built from the Host header, which is the caller's to choose.
     app.router.redirect_slashes = False
     return app
+
+
+class _App(Starlette):
+    def build_middleware_stack(self) -> ASGIApp:
+        # Starlette's outermost layer would answer what `Boundary` answers.
+        routed = ExceptionMiddleware(self.router, {HTTPException: unrouted})
+        return Boundary(Calls(routed, self.routes))
 
 
 def _routes() -> Iterator[BaseRoute]:
@@ -161,15 +165,17 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         ledger = Ledger(store.ledger, store.database.path, node)
         await ledger.start()
         budgets = Budgets(store.ledger, ledger, node)
-        lane = LitellmLane(settings.max_answer_bytes)
-        lane.start()
+        lanes = Lanes(settings.max_answer_bytes)
+        lanes.start()
         limiter = Limiter()
         failover = Failover(registry, Deployments(), limiter)
         path = store.database.path
         cache = ResponseCache(path.with_name(f"{path.name}.cache"), settings.redis_url)
         accounting = Accounting(limiter, budgets, ledger)
-        pipeline = Pipeline(registry, accounting, failover, lane, cache)
-        app.state.services = Services(settings, store, registry, lane, ledger, budgets, pipeline)
+        pipeline = Pipeline(registry, accounting, failover, lanes, cache)
+        app.state.services = Services(
+            settings, store, registry, lanes.litellm, ledger, budgets, pipeline
+        )
         retention = Retention(store, registry)
         running = [
             asyncio.create_task(work)
@@ -181,6 +187,6 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            await lane.aclose()
+            await lanes.aclose()
             await cache.aclose()
             await ledger.aclose()

@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from limits.aio.storage import MemoryStorage
-
 from gateway.errors import RateLimited
 from gateway.records import Key, Model
-
-_WINDOW_SECONDS = 60
+from gateway.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class Limiter:
     """
 
     def __init__(self) -> None:
-        self._counts = MemoryStorage()
+        self._counts = Windows()
         self._running: Counter[str] = Counter()
 
     async def admit(self, key: Key, model_name: str) -> Admission:
@@ -57,19 +54,19 @@ class Limiter:
         limits = list(_limits(key, model_name))
         headers: dict[str, str] = {}
         for limit in limits:
-            used = await self._counts.get(limit.counter)
+            used = self._counts.get(limit.counter)
             if used >= limit.most:
-                raise await self._limited(key, limit)
+                raise self._limited(key, limit)
             left = limit.most - used - (limit.unit == "requests")
             headers |= _headers(limit, left)
         self._enter(key)
         try:
             for limit in limits:
                 if limit.unit == "requests":
-                    used = await self._counts.incr(limit.counter, _WINDOW_SECONDS)
+                    used = self._counts.add(limit.counter)
                     # Others may have come in since the first look.
                     if used > limit.most:
-                        raise await self._limited(key, limit)
+                        raise self._limited(key, limit)
         except BaseException:
             self._leave(key)
             raise
@@ -80,7 +77,7 @@ class Limiter:
         self._leave(admission.key)
         for limit in _limits(admission.key, admission.model_name):
             if limit.unit == "tokens" and tokens > 0:
-                await self._counts.incr(limit.counter, _WINDOW_SECONDS, tokens)
+                self._counts.add(limit.counter, tokens)
 
     async def enter(self, model: Model) -> float:
         """Count a request in at a deployment, where the limits of its own leave room.
@@ -89,21 +86,21 @@ class Limiter:
         """
         limits = list(_limits_of(model))
         for limit in limits:
-            if await self._counts.get(limit.counter) >= limit.most:
-                return await self._seconds_left(limit)
+            if self._counts.get(limit.counter) >= limit.most:
+                return self._seconds_left(limit)
         for limit in limits:
             if limit.unit == "requests":
-                await self._counts.incr(limit.counter, _WINDOW_SECONDS)
+                self._counts.add(limit.counter)
         return 0.0
 
     async def use(self, model: Model, tokens: int) -> None:
         """Count the tokens that a deployment has used."""
         for limit in _limits_of(model):
             if limit.unit == "tokens" and tokens > 0:
-                await self._counts.incr(limit.counter, _WINDOW_SECONDS, tokens)
+                self._counts.add(limit.counter, tokens)
 
-    async def _seconds_left(self, limit: _Limit) -> float:
-        return max(0.001, await self._counts.get_expiry(limit.counter) - time.time())
+    def _seconds_left(self, limit: _Limit) -> float:
+        return max(0.001, self._counts.ends(limit.counter) - time.time())
 
     def _enter(self, key: Key) -> None:
         most = key.max_parallel_requests
@@ -121,8 +118,8 @@ class Limiter:
         if not self._running[key.id]:
             del self._running[key.id]
 
-    async def _limited(self, key: Key, limit: _Limit) -> RateLimited:
-        resets = await self._counts.get_expiry(limit.counter)
+    def _limited(self, key: Key, limit: _Limit) -> RateLimited:
+        resets = self._counts.ends(limit.counter)
         resets_at = datetime.fromtimestamp(math.ceil(resets), UTC)
         whose = f"{limit.scope}: {key.secret_hash}"
         return RateLimited(

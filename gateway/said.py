@@ -13,7 +13,7 @@ def said(operation: Operation, body: Mapping[str, Any]) -> list[str]:
     """The texts of an answer, or of an event of a stream."""
     match operation:
         case Operation.CHAT | Operation.COMPLETION:
-            return [_of_choice(choice) for choice in body.get("choices", ())] or [""]
+            return [_of_choice(choice) for choice in body.get("choices", ())]
         case Operation.MESSAGES:
             return _of_message(body)
         case Operation.RESPONSES:
@@ -24,6 +24,9 @@ def said(operation: Operation, body: Mapping[str, Any]) -> list[str]:
 
 def _of_choice(choice: Mapping[str, Any]) -> str:
     said = choice.get("delta") or choice.get("message") or choice
+    if len(said) == 1 and type(content := said.get("content")) is str:
+        # Of a stream, nearly all.
+        return content
     parts = [said.get("content"), said.get("reasoning_content"), said.get("text")]
     for tool_call in said.get("tool_calls") or ():
         function = tool_call.get("function") or {}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-import uuid
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,11 +15,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.http import anthropic
 from gateway.http.requests import ClientGone, json_response
+from gateway.ids import request_id as new_request_id
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("gateway.access")
 
 REQUEST_ID = "x-request-id"
+_REQUEST_ID = REQUEST_ID.encode()
 # What is echoed must be safe in a header and in a log line.
 _ACCEPTED_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 # LiteLLM has routes with a key in the path, and some put one where an id belongs.
@@ -38,8 +38,10 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = sent if _ACCEPTED_ID.fullmatch(sent) else uuid.uuid4().hex
+        sent = next((value for name, value in scope["headers"] if name == _REQUEST_ID), b"").decode(
+            "latin-1"
+        )
+        request_id = sent if _ACCEPTED_ID.fullmatch(sent) else new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status: int | None = None
@@ -48,10 +50,10 @@ class Boundary:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
+                own = [(_REQUEST_ID, request_id.encode())]
                 if anthropic.is_meant(scope):
-                    headers[anthropic.REQUEST_ID] = request_id
+                    own.append((anthropic.REQUEST_ID.encode(), request_id.encode()))
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
         try:
@@ -70,7 +72,7 @@ class Boundary:
             access.info(
                 "%s %s %s %.1fms %s",
                 scope["method"],
-                _SECRET.sub("sk-****", scope["path"]).encode("unicode_escape").decode(),
+                _logged(scope["path"]),
                 # nginx's number for a client that closed its connection first
                 status or 499,
                 (time.perf_counter() - started) * 1000,
@@ -83,6 +85,15 @@ class Boundary:
         if status is None:
             body = anthropic.error_body(error, scope)
             await json_response(body, error.status, error.headers)(scope, receive, send)
+
+
+def _logged(path: str) -> str:
+    """A path as it may stand in a log line."""
+    if "sk-" in path:
+        path = _SECRET.sub("sk-****", path)
+    if path.isascii() and path.isprintable() and "\\" not in path:
+        return path
+    return path.encode("unicode_escape").decode()
 
 
 def unrouted(request: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,6 +18,33 @@ from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest
 # nginx takes 4 headers of 8 KiB.
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+
+
+class _Gathering:
+    """A transport that sends together what is written in one turn of the event loop: uvicorn
+    writes the head of an answer apart from its body."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._send)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._parts:
+            parts, self._parts = self._parts, []
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -32,6 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, _Gathering(transport, self.loop))
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:

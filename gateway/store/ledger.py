@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Select, delete, func, insert, select
@@ -17,7 +18,9 @@ from gateway.records import Key, LedgerRow, Team
 from gateway.store.database import Database, uncancelled
 from gateway.store.tables import daily, ledger, transcripts
 
-_COLUMNS = [ledger.c[field.name] for field in fields(LedgerRow)]
+_NAMES = [field.name for field in fields(LedgerRow)]
+_get_values = attrgetter(*_NAMES)
+_COLUMNS = [ledger.c[name] for name in _NAMES]
 _DIMENSIONS = ("key_id", "day", "team_id", "model", "provider", "tags")
 _TOKENS = (
     "prompt_tokens",
@@ -71,7 +74,7 @@ class LedgerStore:
             if not fresh:
                 return
             await write.connection.execute(
-                insert(ledger), [asdict(row) | {"node": node} for row in fresh]
+                insert(ledger), [_values(row) | {"node": node} for row in fresh]
             )
             added = upsert(daily)
             await write.connection.execute(
@@ -179,6 +182,11 @@ class LedgerStore:
         return len(gone)
 
 
+def _values(row: LedgerRow) -> dict[str, Any]:
+    # `asdict` copies whatever is inside, which takes ten times as long.
+    return dict(zip(_NAMES, _get_values(row), strict=True))
+
+
 def current_period(owner: Key | Team, now: int) -> int | None:
     """When the owner's budget period began that `now` is in; None where it has no beginning."""
     duration = owner.budget_duration
@@ -206,7 +214,7 @@ def day_of(seconds: float) -> str:
 
 def ledger_row(row: Any) -> LedgerRow:
     """The record of a row that has all of the ledger's columns."""
-    values = {field.name: getattr(row, field.name) for field in fields(LedgerRow)}
+    values = {name: getattr(row, name) for name in _NAMES}
     return LedgerRow(**values | {"tags": tuple(values["tags"])})
 
 

@@ -87,7 +87,7 @@ def read_image_usage(raw: Mapping[str, Any]) -> Usage | None:
     if not (prompt or completion):
         return None
     made = completion
-    if isinstance(of_completion, Mapping):
+    if isinstance(of_completion, dict):
         made = min(_count(of_completion.get("image_tokens")), completion)
     # Gemini's thoughts are in the total alone.
     thoughts = max(_count(raw.get("total_tokens")) - prompt - completion, 0)
@@ -169,10 +169,13 @@ def _uncached(
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    # What was read from JSON is a dict: a look for any mapping takes ten times as long.
+    return value if isinstance(value, dict) else {}
 
 
 def _count(value: object) -> int:
+    if type(value) is int:
+        return max(value, 0)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
     return max(int(value), 0)
