@@ -188,11 +188,31 @@ PARAMS = frozenset(
 
 ROUTING_PARAMS = frozenset(
     """
-    caching first_token_timeout order rpm stream_timeout stream_total_timeout timeout tpm weight
+    caching first_token_timeout lane order rpm stream_timeout stream_total_timeout timeout tpm
+    weight
     """.split()
 )
 """What the gateway itself goes by, of `litellm_params`: litellm gets none of it. Those of streams
 but `stream_timeout` are the gateway's own."""
+
+DIRECT_DEFAULTS = frozenset(
+    """
+    frequency_penalty logit_bias logprobs max_completion_tokens max_tokens min_p n
+    parallel_tool_calls presence_penalty reasoning reasoning_effort repetition_penalty
+    response_format safety_identifier seed service_tier stop stop_sequences store system
+    temperature thinking tool_choice tools top_k top_logprobs top_p user verbosity
+    """.split()
+)
+"""Parameters of chats for which a model in the direct lane can have defaults."""
+
+DIRECT_PARAMS = DIRECT_DEFAULTS | {
+    "base_model",
+    "extra_body",
+    "extra_headers",
+    "model",
+    "organization",
+}
+"""What such a model can have of litellm's parameters, besides `ROUTING_PARAMS` and prices."""
 
 UNSUPPORTED_PARAMS = frozenset(
     """

@@ -8,8 +8,8 @@ A handler in `gateway.http` has authenticated the caller and validated the body.
 3. `ResponseCache`, where it is on, looks for an answer that was given before: then 4 and 5 do not
    happen.
 4. `Failover` chooses a deployment, and others where that one fails.
-5. `LitellmLane` calls its provider.
-6. A stream's first event is awaited before anything is answered, so that an early failure goes
+5. A `Lane` calls its provider: `LitellmLane`, or `DirectLane` where the model is to have that.
+6. A stream's first events are awaited before anything is answered, so that an early failure goes
    elsewhere unseen, or else gets an honest status.
 7. `Bill` settles what was used: once, whatever ends the call.
 """
@@ -21,7 +21,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 from urllib.parse import quote
 
 from gateway.accounting import Accounting, Bill, Served
@@ -35,9 +34,8 @@ from gateway.records import Call, Content, Key, Operation, Usage
 from gateway.registry import Registry
 from gateway.resolve import resolve
 from gateway.transcripts import recorder
-from gateway.upstream.litellm_lane import LitellmLane
-
-Json = dict[str, Any]
+from gateway.upstream.lane import Json, Piece, Whole
+from gateway.upstream.lanes import Lanes
 
 _VERSION = version("litellm")
 _COMPLETIONS = (Operation.CHAT, Operation.COMPLETION)
@@ -53,6 +51,8 @@ class Answer:
     headers: dict[str, str]
     deployment_id: str
     """What gave it."""
+    raw: bytes | None = None
+    """The body as the caller is to get it, where the provider wrote it so."""
 
 
 class Stream:
@@ -64,8 +64,8 @@ class Stream:
         attempt: Attempt | None,
         lookup: Lookup,
         headers: dict[str, str],
-        first: tuple[Json, Usage | None],
-        rest: AsyncGenerator[tuple[Json, Usage | None]],
+        first: list[Piece],
+        rest: AsyncGenerator[list[Piece]],
     ) -> None:
         """`attempt` is None where the answer comes from the cache."""
         self.headers = headers
@@ -77,18 +77,21 @@ class Stream:
         self._error: Exception | None = None
         self._whole = False
         self._closed = False
-        self._first = self._shown(*first)
+        self._first = self._shown(first)
 
-    async def __aiter__(self) -> AsyncIterator[Json]:
-        """The chunks that the caller is to see. Raises UpstreamError where the provider fails."""
+    async def __aiter__(self) -> AsyncIterator[list[Piece]]:
+        """The events that the caller is to see, those together that came together.
+
+        Raises UpstreamError where the provider fails.
+        """
         try:
             await self._settle_reported()
-            for shown in self._first:
-                yield shown
-            async for chunk in self._rest:
-                told = self._shown(*chunk)
+            if self._first:
+                yield self._first
+            async for batch in self._rest:
+                shown = self._shown(batch)
                 await self._settle_reported()
-                for shown in told:
+                if shown:
                     yield shown
         except Exception as error:
             self._error = error
@@ -101,16 +104,28 @@ class Stream:
         if self._bill.served is not None:
             await self._lookup.keep(self._bill.served.model)
 
-    def _shown(self, chunk: Json, usage: Usage | None) -> list[Json]:
-        self._lookup.event(chunk)
-        if usage is not None:
-            self._usage = usage
+    def _shown(self, batch: list[Piece]) -> list[Piece]:
         call = self._bill.call
-        if call.operation not in _COMPLETIONS or not chunk.get("usage"):
-            self._bill.chunk(chunk)
-            return [chunk]
-        # Usage is always asked of the provider; the caller sees it only where it asked too.
-        return [chunk] if call.wants_usage else []
+        shown: list[Piece] = []
+        counted: list[Json] = []
+        for piece in batch:
+            body = piece.body
+            if piece.usage is not None:
+                self._usage = piece.usage
+            if not body:
+                # A report alone.
+                continue
+            self._lookup.event(body)
+            if call.operation in _COMPLETIONS and body.get("usage") and not body.get("choices"):
+                # Usage is always asked of the provider; the caller sees it only where it asked too.
+                if call.wants_usage:
+                    shown.append(piece)
+            else:
+                shown.append(piece)
+                counted.append(body)
+        if counted:
+            self._bill.pieces(counted)
+        return shown
 
     async def _settle_reported(self) -> None:
         # The event beside which the report comes can tell the caller that it is the last.
@@ -152,13 +167,13 @@ class Pipeline:
         registry: Registry,
         accounting: Accounting,
         failover: Failover,
-        lane: LitellmLane,
+        lanes: Lanes,
         cache: ResponseCache,
     ) -> None:
         self._registry = registry
         self._accounting = accounting
         self._failover = failover
-        self._lane = lane
+        self._lanes = lanes
         self._cache = cache
 
     async def complete(self, call: Call) -> Answer:
@@ -171,39 +186,37 @@ class Pipeline:
         group, bill = await self._open(call)
         async with _settled(bill):
 
-            async def send(served: Served) -> tuple[Json | Content, Usage | None]:
+            async def send(served: Served) -> Whole:
                 clock.start()
-                return await self._lane.complete(call, served.model, self._registry.settings)
+                lane = self._lanes.of(call, served.model)
+                return await lane.complete(call, served.model, self._registry.settings)
 
             clock = _Upstream(bill)
             lookup = await self._look_up(bill, group)
-            body: Json | Content
-            usage: Usage | None = None
             if lookup.found is not None and lookup.found.body is not None:
                 clock.start()
-                body = lookup.found.body
+                whole = Whole(lookup.found.body, None)
             else:
-                (body, usage), attempt = await self._failover.run(bill, group, send)
+                whole, attempt = await self._failover.run(bill, group, send)
                 attempt.close()
             durations = clock.durations()
-            cost = await bill.complete(usage, body)
+            cost = await bill.complete(whole.usage, whole.body)
             if bill.served is not None:
-                await lookup.keep(bill.served.model, body)
+                await lookup.keep(bill.served.model, whole.body)
         headers = _headers(bill) | lookup.headers
         if cost is not None:
             headers["x-litellm-response-cost"] = str(dollars(cost))
-        return Answer(body, headers | durations, _served(bill).model.id)
+        return Answer(whole.body, headers | durations, _served(bill).model.id, whole.raw)
 
     async def stream(self, call: Call) -> Stream:
         """Answer a call in events, once the first has come. Raises what `complete` raises."""
         group, bill = await self._open(call)
         async with _settled(bill):
 
-            async def send(
-                served: Served,
-            ) -> tuple[tuple[Json, Usage | None], AsyncGenerator[tuple[Json, Usage | None]]]:
+            async def send(served: Served) -> tuple[list[Piece], AsyncGenerator[list[Piece]]]:
                 clock.start()
-                events = self._lane.stream(call, served.model, self._registry.settings)
+                lane = self._lanes.of(call, served.model)
+                events = lane.stream(call, served.model, self._registry.settings)
                 try:
                     return await anext(events), events
                 except StopAsyncIteration:
@@ -270,10 +283,10 @@ class _Upstream:
         }
 
 
-async def _replayed(entry: Entry) -> AsyncGenerator[tuple[Json, Usage | None]]:
+async def _replayed(entry: Entry) -> AsyncGenerator[list[Piece]]:
     """The events of a stored stream, among which others get their turn."""
     for event in entry.events:
-        yield event, None
+        yield [Piece(event)]
         await asyncio.sleep(0)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib.util
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+
+from gateway.records import Operation
 
 BASE_URL_REQUIRED = frozenset(
     {
@@ -34,6 +37,16 @@ BASE_URL_REQUIRED = frozenset(
     }
 )
 """Providers that have no public address that litellm could fall back to."""
+
+_OPENAI_WIRE = (Operation.CHAT, Operation.COMPLETION, Operation.EMBEDDING, Operation.RESPONSES)
+
+DIRECT: Mapping[str, Sequence[Operation]] = {
+    "openai": _OPENAI_WIRE,
+    "hosted_vllm": _OPENAI_WIRE,
+    "anthropic": (Operation.MESSAGES,),
+}
+"""The operations for which a provider speaks the caller's wire format, so that their calls can be
+passed on as they are. Other servers with OpenAI's API are `openai` with an address of their own."""
 
 # Names people try first, which litellm has under another name or uses for something else.
 _MEANT = {

@@ -313,6 +313,8 @@ class Call:
     once: bool = False
     """Whether it is to be tried once only, to see what comes of that."""
     cache: CacheControl = CacheControl()
+    raw: bytes | None = field(default=None, repr=False)
+    """The body as the caller wrote it, where it says no more and no less than `body`."""
 
     @property
     def model_name(self) -> str:

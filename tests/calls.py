@@ -100,7 +100,8 @@ def ended(operation: Operation, text: str) -> bool:
     if operation is Operation.RESPONSES:
         return "event: response.completed\n" in text
     if operation is Operation.MESSAGES:
-        return text.endswith('event: message_stop\ndata: {"type":"message_stop"}\n\n')
+        *_, last = text.rstrip("\n").split("\n\n")
+        return last.startswith("event: message_stop\n")
     return text.endswith("data: [DONE]\n\n")
 
 

@@ -83,14 +83,21 @@ def provider(_provider: FakeProvider) -> FakeProvider:
     return _provider
 
 
+@pytest.fixture(scope="session")
+def lane(request: pytest.FixtureRequest) -> str:
+    """The lane of the models that tests register; with `IN_BOTH_LANES` each in turn."""
+    chosen: str = getattr(request, "param", "litellm")
+    return chosen
+
+
 @pytest.fixture
-async def gateway(settings: Settings, provider: FakeProvider) -> AsyncIterator[Gateway]:
+async def gateway(settings: Settings, provider: FakeProvider, lane: str) -> AsyncIterator[Gateway]:
     """A running gateway without models, which tries each call once."""
     with closing(sqlite3.connect(settings.database_path)) as database, database:
         database.execute("INSERT INTO settings (name, value) VALUES ('num_retries', '0')")
     app = create_app(settings)
     async with serving(app) as url, http_client() as http:
-        yield Gateway(url, ADMIN_KEY, provider, app, http)
+        yield Gateway(url, ADMIN_KEY, provider, app, http, lane)
 
 
 @pytest.fixture

@@ -170,13 +170,15 @@ def streams(*pieces: bytes) -> Callable[[], Response]:
 
 
 @asynccontextmanager
-async def running(path: Path, provider: FakeProvider, **more: Any) -> AsyncIterator[Fleet]:
+async def running(
+    path: Path, provider: FakeProvider, lane: str = "litellm", **more: Any
+) -> AsyncIterator[Fleet]:
     """A gateway for many tests, without models; `more` are settings of its process."""
     url = f"sqlite:///{path}/gateway.db"
     settings = Settings(database_url=url, admin_key=ADMIN_KEY, **more)
     app = create_app(settings)
     async with serving(app) as url, http_client() as http:
-        yield Fleet(Gateway(url, ADMIN_KEY, provider, app, http))
+        yield Fleet(Gateway(url, ADMIN_KEY, provider, app, http, lane))
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import orjson
+import pytest
 import uvicorn
 from openai import AsyncOpenAI
 from starlette.applications import Starlette
@@ -20,11 +21,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.commands.serve import server_options
+from gateway.providers import DIRECT
 from gateway.records import Actor, LedgerRow
 
 Json = dict[str, Any]
 
 TESTER = Actor("test")
+LANES = ("litellm", "direct")
+IN_BOTH_LANES = pytest.mark.parametrize("lane", LANES, indirect=True, scope="session")
 Behaviour = Callable[[Request], Awaitable[Response]]
 
 
@@ -253,6 +257,8 @@ class Gateway:
     provider: FakeProvider
     app: Starlette
     http: httpx.AsyncClient
+    lane: str = "litellm"
+    """Of its models, where it can be theirs."""
 
     @property
     def api(self) -> str:
@@ -284,6 +290,8 @@ class Gateway:
             "api_key": "sk-upstream-0123456789",
             "base_url": f"{self.provider.url}/v1",
         } | fields
+        if self.lane != "litellm" and body["provider"] in DIRECT:
+            body["litellm_params"] = {"lane": self.lane, **body.get("litellm_params", {})}
         response = await self.manage("POST", "/models", body)
         assert response.status_code == 201, response.text
         return dict(response.json())

@@ -19,6 +19,7 @@ from gateway.app import create_app
 from gateway.settings import Settings
 from tests.conftest import ADMIN_KEY
 from tests.servers import (
+    IN_BOTH_LANES,
     Gateway,
     answer,
     chunk,
@@ -27,6 +28,12 @@ from tests.servers import (
     serving,
     usage,
 )
+
+# litellm makes its coroutine in a thread, and leaves it there if it is cancelled meanwhile.
+pytestmark = [
+    IN_BOTH_LANES,
+    pytest.mark.filterwarnings("ignore:coroutine 'OpenAIChatCompletion:RuntimeWarning"),
+]
 
 # gpt-4o's prices in nano-dollars: 11 tokens of prompt at 2500, 6 of completion at 10000.
 COST = 87_500

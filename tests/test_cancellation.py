@@ -25,10 +25,13 @@ from gateway.specs import key_record
 from tests.calls import REQUESTS, ended, streamed
 from tests.conftest import ADMIN_KEY
 from tests.ends import NOTHING, Bench, held
-from tests.servers import FakeProvider, Gateway, chunks, http_client, serving
+from tests.servers import IN_BOTH_LANES, FakeProvider, Gateway, chunks, http_client, serving
 
 # litellm makes its coroutine in a thread, and leaves it there if it is cancelled meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'OpenAIChatCompletion:RuntimeWarning")
+pytestmark = [
+    IN_BOTH_LANES,
+    pytest.mark.filterwarnings("ignore:coroutine 'OpenAIChatCompletion:RuntimeWarning"),
+]
 
 MOMENTS = 40
 MESSAGES = [{"role": "user", "content": "hello"}]
@@ -174,13 +177,13 @@ async def test_clients_that_leave_as_the_first_chunk_comes(gateway: Gateway) -> 
 
 
 async def test_an_end_of_the_server_settles_what_it_cancels(
-    settings: Settings, provider: FakeProvider
+    settings: Settings, provider: FakeProvider, lane: str
 ) -> None:
     """uvicorn gives running requests a time, cancels them, and does not wait for them."""
     app = create_app(settings)
     async with http_client() as http:
         async with serving(app) as url:
-            made = Gateway(url, ADMIN_KEY, provider, app, http)
+            made = Gateway(url, ADMIN_KEY, provider, app, http, lane)
             await made.add_model(litellm_params={"model": "gpt-4o"})
             key = await made.issue_key()
             provider.streams(chunks(), hang_after=3)

@@ -15,7 +15,9 @@ from starlette.responses import Response
 
 from gateway.litellm_names import RETRY_POLICY
 from tests.fleet import Fleet, after, fails, fresh, hangs, running, says, streams
-from tests.servers import FakeProvider, Json, chunk, chunks
+from tests.servers import IN_BOTH_LANES, FakeProvider, Json, chunk, chunks
+
+pytestmark = IN_BOTH_LANES
 
 # Groups with the deployments that they are made of, which are called in this order.
 GROUPS = {
@@ -31,9 +33,9 @@ RETRIES, FALLBACKS = "x-litellm-attempted-retries", "x-litellm-attempted-fallbac
 
 @pytest.fixture(scope="module")
 async def _fleet(
-    tmp_path_factory: pytest.TempPathFactory, _provider: FakeProvider
+    tmp_path_factory: pytest.TempPathFactory, _provider: FakeProvider, lane: str
 ) -> AsyncIterator[Fleet]:
-    async with running(tmp_path_factory.mktemp("failover"), _provider) as fleet:
+    async with running(tmp_path_factory.mktemp("failover"), _provider, lane) as fleet:
         for group, deployments in GROUPS.items():
             for order, deployment in enumerate(deployments, 1):
                 await fleet.register(group, deployment, order=order)

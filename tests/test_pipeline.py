@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
-from tests.servers import Gateway, answer, chunk, chunks, completion, usage
+from tests.servers import IN_BOTH_LANES, Gateway, answer, chunk, chunks, completion, usage
+
+pytestmark = IN_BOTH_LANES
 
 # `{"role": "user", "content": "x"}` and `{…, "content": "hello"}`, estimated.
 PROMPT, LONGER_PROMPT = 8, 9

@@ -9,7 +9,7 @@ from gateway.errors import GatewayError
 from gateway.specs import key_record
 from gateway.store import Store
 from gateway.trial import NotTried, problem, remedy, said, trial_call, tried_model
-from gateway.upstream.litellm_lane import LitellmLane
+from gateway.upstream.lanes import Lanes
 
 
 async def attempt(store: Store, name: str) -> dict[str, Any]:
@@ -32,12 +32,12 @@ async def attempt(store: Store, name: str) -> dict[str, Any]:
     except NotTried as reason:
         return {"ok": None, "model_name": name, "not_tried": str(reason)}
     settings = await store.settings.get()
-    lane = LitellmLane()
-    lane.start()
+    lanes = Lanes()
+    lanes.start()
     try:
-        await lane.wait()
+        await lanes.litellm.wait()
         started = time.perf_counter()
-        body, usage = await lane.complete(call, model, settings)
+        body, usage, _ = await lanes.of(call, model).complete(call, model, settings)
         seconds = time.perf_counter() - started
     except GatewayError as error:
         return {
@@ -48,7 +48,7 @@ async def attempt(store: Store, name: str) -> dict[str, Any]:
             "remedy": remedy(model, error, name),
         }
     finally:
-        await lane.aclose()
+        await lanes.aclose()
     return {
         "ok": True,
         "model_name": name,

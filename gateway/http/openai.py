@@ -16,9 +16,11 @@ from gateway.http.bodies import FORMS, validate
 from gateway.http.cache_control import take_cache_control
 from gateway.http.multipart import read_form
 from gateway.http.requests import (
+    as_object,
     caller,
+    headers_of,
     json_response,
-    read_object,
+    read_body,
     services,
     unless_gone,
     whole_response,
@@ -52,19 +54,28 @@ async def read_call(request: Request, operation: Operation) -> Call:
     """The caller's call, authenticated and validated. A model in its path goes before the
     body's."""
     key = caller(request)
-    body = await (read_form if operation in FORMS else read_object)(request)
+    raw: bytes | None = None
+    if operation in FORMS:
+        body = await read_form(request)
+    else:
+        raw = await read_body(request)
+        body = as_object(raw)
+    sent = dict(body)
     if MODEL in request.path_params:
         body["model"] = request.path_params[MODEL]
-    tags = take_tags(request.headers, body)
-    cache = take_cache_control(request.headers, body)
+    headers = headers_of(request)
+    tags = take_tags(headers, body)
+    cache = take_cache_control(headers, body)
+    taken = validate(operation, body)
     return Call(
         operation,
         key,
-        validate(operation, body),
+        taken,
         request.state.request_id,
         tags,
         anthropic.passed_headers(operation, request.headers),
         cache=cache,
+        raw=raw if taken == sent else None,
     )
 
 

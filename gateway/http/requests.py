@@ -32,6 +32,8 @@ T = TypeVar("T")
 _MOST = 1000
 _DEFAULT_LIMIT = 100
 PIECE_SECONDS = 30.0
+_UNWATCHED_SECONDS = 0.02
+_HEADERS = "gateway.headers"
 # As many digits as the most has, for int() refuses thousands of them with an error of its own.
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
@@ -58,6 +60,21 @@ def services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 
+def headers_of(request: Request) -> Mapping[str, str]:
+    """A request's headers, of several with one name the first.
+
+    Starlette's own take long to say that there is none.
+    """
+    scope = request.scope
+    found: dict[str, str] | None = scope.get(_HEADERS)
+    if found is None:
+        found = scope[_HEADERS] = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in reversed(scope["headers"])
+        }
+    return found
+
+
 def caller(request: Request) -> Key:
     """The key of the caller.
 
@@ -68,7 +85,7 @@ def caller(request: Request) -> Key:
     """
     registry, throttle = services(request).registry, services(request).throttle
     try:
-        key = authenticate(registry, request.headers)
+        key = authenticate(registry, headers_of(request))
     except NotAuthenticated:
         secret_hash = _secret_hash(request)
         # A key that has expired, or was revoked or blocked, is no guess.
@@ -102,7 +119,7 @@ def actor(request: Request) -> Actor:
 
 def _secret_hash(request: Request) -> str:
     """Of what the caller gave for a key. Raises NotAuthenticated."""
-    return hash_key(credential(request.headers))
+    return hash_key(credential(headers_of(request)))
 
 
 def _address(request: Request) -> str | None:
@@ -129,7 +146,7 @@ def whole_response(answer: Answer) -> Response:
     body = answer.body
     if isinstance(body, Content):
         return Response(body.data, 200, answer.headers, body.media_type)
-    return json_response(body, headers=answer.headers)
+    return Response(answer.raw or encode(body), 200, answer.headers, "application/json")
 
 
 def encode(body: Mapping[str, Any]) -> bytes:
@@ -148,9 +165,12 @@ async def read_object(request: Request, optional: bool = False) -> dict[str, Any
         BodyTooLarge: It is larger than the settings allow; it has not been read to its end.
         TooSlow: It does not go on coming.
     """
-    read = await _read(request, services(request).settings.max_body_bytes)
-    if optional and not read:
-        return {}
+    read = await read_body(request)
+    return {} if optional and not read else as_object(read)
+
+
+def as_object(read: bytes) -> dict[str, Any]:
+    """Raises InvalidRequest, as `read_object` does."""
     try:
         body = orjson.loads(read)
     except orjson.JSONDecodeError as error:
@@ -163,11 +183,10 @@ async def read_object(request: Request, optional: bool = False) -> dict[str, Any
     return body
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    body = bytearray()
-    async for piece in pieces(request, limit):
-        body += piece
-    return bytes(body)
+async def read_body(request: Request) -> bytes:
+    """Raises BodyTooLarge and TooSlow, as `read_object` does."""
+    limit = services(request).settings.max_body_bytes
+    return b"".join([piece async for piece in pieces(request, limit)])
 
 
 async def pieces(request: Request, limit: int) -> AsyncGenerator[bytes]:
@@ -176,26 +195,28 @@ async def pieces(request: Request, limit: int) -> AsyncGenerator[bytes]:
         f"The body is larger than {limit} bytes, the most this gateway reads "
         "(GATEWAY_MAX_BODY_BYTES)."
     )
-    declared = request.headers.get("content-length", "0")
+    declared = headers_of(request).get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise too_large
     read = 0
-    stream = request.stream()
     while True:
         try:
             async with asyncio.timeout(PIECE_SECONDS):
-                piece = await anext(stream, None)
+                message = await request.receive()
         except TimeoutError:
             raise TooSlow(
                 f"Nothing of the body came for {PIECE_SECONDS:.0f} s; send the request again",
                 headers={"connection": "close"},
             ) from None
-        if piece is None:
-            return
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece: bytes = message.get("body", b"")
         read += len(piece)
         if read > limit:
             raise too_large
         yield piece
+        if not message.get("more_body"):
+            return
 
 
 async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
@@ -206,18 +227,30 @@ async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
     Raises:
         ClientGone: The client left first. `work` has ended by then.
     """
-    working = asyncio.ensure_future(work)
-    watching = asyncio.create_task(_disconnect(receive))
+    loop = asyncio.get_running_loop()
+    watching: asyncio.Task[None] | None = None
+
+    async def watch() -> None:
+        await _disconnect(receive)
+        leaving.reschedule(loop.time())
+
+    def begin() -> None:
+        nonlocal watching
+        watching = asyncio.create_task(watch())
+
+    # Most answers are there before it is worth a task to look.
+    waiting = loop.call_later(_UNWATCHED_SECONDS, begin)
     try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        raise ClientGone
+        async with asyncio.timeout(None) as leaving:
+            return await work
+    except TimeoutError:
+        if leaving.expired():
+            raise ClientGone from None
+        raise
     finally:
-        watching.cancel()
-        if not working.done():
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+        waiting.cancel()
+        if watching is not None:
+            watching.cancel()
 
 
 async def _disconnect(receive: Receive) -> None:

@@ -29,6 +29,7 @@ from gateway.pipeline import Pipeline, Stream
 from gateway.records import Call, Key, Model, Operation
 from gateway.resolve import resolve
 from gateway.response_ids import ResponseIds, StoredResponse
+from gateway.upstream.lane import Piece
 from gateway.upstream.responses import ask
 
 Json = dict[str, Any]
@@ -61,7 +62,7 @@ async def create_response(request: Request) -> ASGIApp:
     answer = await unless_gone(request.receive, pipeline.complete(made))
     view = _View(made.key, made.model_name, ids, answer.deployment_id, previous)
     assert isinstance(answer.body, dict)  # noqa: S101 - a response is no file
-    return whole_response(dataclasses.replace(answer, body=view.response(answer.body)))
+    return whole_response(dataclasses.replace(answer, body=view.response(answer.body), raw=None))
 
 
 async def get_response(request: Request) -> Response:
@@ -143,18 +144,19 @@ class _Events(EventStream):
         self._number = -1
         self._failed = False
 
-    def _told(self, chunk: Json, stream: Stream) -> Json:
-        number = chunk.get("sequence_number")
+    def _told(self, piece: Piece, stream: Stream) -> Piece:
+        event = piece.body
+        number = event.get("sequence_number")
         self._number = number if isinstance(number, int) else self._number + 1
-        self._failed = chunk["type"] == _FAILED
-        response = chunk.get("response")
+        self._failed = event["type"] == _FAILED
+        response = event.get("response")
         if not isinstance(response, dict):
-            return chunk
+            return piece
         if self._view is None:
             key, model_name = self._call.key, self._call.model_name
             where = stream.deployment_id
             self._view = _View(key, model_name, self._ids, where, self._previous)
-        return {**chunk, "response": self._view.response(response)}
+        return Piece({**event, "response": self._view.response(response)})
 
     def _failure(self, error: GatewayError) -> Json | None:
         if self._failed:
@@ -223,7 +225,11 @@ def _continued(call: Call, ids: ResponseIds, catalogue: Catalogue) -> Call:
                 param=param,
             )
     return dataclasses.replace(
-        call, body={**call.body, param: stored.id}, deployment_id=stored.deployment_id
+        call,
+        body={**call.body, param: stored.id},
+        deployment_id=stored.deployment_id,
+        # It has the caller's id.
+        raw=None,
     )
 
 

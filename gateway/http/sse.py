@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -14,6 +14,7 @@ from gateway.errors import GatewayError
 from gateway.http.requests import ClientGone, encode, unless_gone
 from gateway.pipeline import Pipeline, Stream
 from gateway.records import Call, Operation
+from gateway.upstream.lane import Piece
 
 log = logging.getLogger(__name__)
 
@@ -61,30 +62,38 @@ class EventStream:
             ]
             await send({"type": "http.response.start", "status": 200, "headers": raw})
             try:
-                async for chunk in stream:
-                    await self._event(send, self._told(chunk, stream))
+                async for batch in stream:
+                    await self._send_events(send, [self._told(piece, stream) for piece in batch])
             except GatewayError as error:
                 # Quoted: a provider's words must not look like lines of the log.
                 log.warning("A stream broke off: %r", error.message)
                 if failure := self._failure(error):
-                    await self._event(send, failure)
+                    await self._send_events(send, [Piece(failure)])
             else:
                 if self._call.operation not in _NAMED:
                     await send({"type": "http.response.body", "body": DONE, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    def _told(self, chunk: dict[str, Any], _stream: Stream) -> dict[str, Any]:
-        """A chunk as the caller is to see it."""
-        return chunk
+    def _told(self, piece: Piece, _stream: Stream) -> Piece:
+        """An event as the caller is to see it."""
+        return piece
 
-    def _failure(self, error: GatewayError) -> Mapping[str, Any] | None:
+    def _failure(self, error: GatewayError) -> dict[str, Any] | None:
         """The event that tells a failure, if any is to tell it."""
         if self._call.operation is Operation.MESSAGES:
             return error.anthropic_body(self._call.request_id)
         return error.body()
 
-    async def _event(self, send: Send, chunk: Mapping[str, Any]) -> None:
-        data = b"data: " + encode(chunk) + b"\n\n"
-        if self._call.operation in _NAMED:
-            data = f"event: {chunk['type']}\n".encode() + data
-        await send({"type": "http.response.body", "body": data, "more_body": True})
+    async def _send_events(self, send: Send, batch: Sequence[Piece]) -> None:
+        named = self._call.operation in _NAMED
+        written = b"".join(map(_named if named else _plain, batch))
+        await send({"type": "http.response.body", "body": written, "more_body": True})
+
+
+def _plain(piece: Piece) -> bytes:
+    return b"data: " + (piece.raw or encode(piece.body)) + b"\n\n"
+
+
+def _named(piece: Piece) -> bytes:
+    name: str = piece.body["type"]
+    return b"event: " + name.encode() + b"\n" + _plain(piece)

@@ -22,8 +22,11 @@ from gateway.fields import (
     merge_patch,
 )
 from gateway.litellm_names import (
+    DIRECT_PARAMS,
     PER_CALL,
+    ROUTING_PARAMS,
     UNIT_PRICES,
+    is_price,
     is_unsupported_param,
     is_unsupported_price,
 )
@@ -31,6 +34,7 @@ from gateway.price_names import check_prices
 from gateway.price_table import mode_of
 from gateway.providers import (
     BASE_URL_REQUIRED,
+    DIRECT,
     known_providers,
     nearest_providers,
     split_model,
@@ -120,6 +124,7 @@ class ModelSpec(BaseModel):
         elif not vault.is_reference(self.base_url):
             check_url(self.base_url)
         self._check_pattern(provider)
+        self._check_lane(provider)
         given_id = self.model_info.get("id")
         if given_id is not None and not (isinstance(given_id, str) and given_id.strip()):
             raise WrongField("model_info.id", "takes text")
@@ -146,6 +151,25 @@ class ModelSpec(BaseModel):
             takes, fits = _ROUTING.get(name, _ANYTHING)
             if not fits(value):
                 raise WrongField(field, takes)
+
+    def _check_lane(self, provider: str) -> None:
+        if self.litellm_params.get("lane") != "direct":
+            return
+        if provider not in DIRECT:
+            known = ", ".join(DIRECT)
+            raise WrongField(
+                "litellm_params.lane",
+                f"direct is for {known}, whose API is the caller's; a server with OpenAI's API "
+                "can be registered as openai with a base_url",
+            )
+        for name in self.litellm_params:
+            taken = name in DIRECT_PARAMS or name in ROUTING_PARAMS or is_price(name)
+            if not taken and self.litellm_params[name] is not None:
+                raise WrongField(
+                    f"litellm_params.{name}",
+                    "is for litellm; in the direct lane, extra_body holds what is to be in each "
+                    "request besides",
+                )
 
     def _check_pattern(self, provider: str) -> None:
         upstream = self._named_upstream.removeprefix(f"{provider}/")
@@ -351,6 +375,7 @@ _SECONDS: _Rule = (
 _ROUTING: dict[str, _Rule] = {
     "caching": ("takes true or false", lambda value: isinstance(value, bool)),
     "first_token_timeout": _SECONDS,
+    "lane": ("takes 'litellm' or 'direct'", lambda value: value in ("litellm", "direct")),
     "order": ("takes a whole number; the lowest comes first", _is_whole),
     "rpm": _LIMIT,
     "stream_timeout": _SECONDS,

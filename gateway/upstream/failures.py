@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 
 from gateway.errors import Fault, UpstreamError
 from gateway.redaction import KEY_CHARACTERS, without_keys
+from gateway.upstream import http_answers
 
 _HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 4
@@ -70,7 +71,7 @@ def upstream_error(
     said = next(filter(None, map(_provider_body, chain)), {})
     # litellm wraps what breaks a stream, for a fallback of its own.
     named = getattr(error, "original_exception", None) or error
-    name, status, message = type(named).__name__, _status(chain, said), said.get("message")
+    name, status, message = _name(named), _status(chain, said), said.get("message")
     fault = None if said else _transport_fault(chain) or _form_fault(chain, answered)
     if fault:
         name, status, message = fault[0] or name, *fault[1:]
@@ -94,6 +95,13 @@ def upstream_error(
         headers=headers,
         fault=_fault(chain, said, status),
     )
+
+
+def _name(error: Exception) -> str:
+    """By the names of litellm's exceptions, which are OpenAI's."""
+    kind = type(error)
+    named = kind.__module__.partition(".")[0] in ("litellm", "openai", "builtins")
+    return kind.__name__ if named else "APIError"
 
 
 def _fault(chain: list[BaseException], said: Mapping[str, Any], status: int) -> Fault:
@@ -200,7 +208,7 @@ def _unreadable(chain: list[BaseException]) -> tuple[str, int, str] | None:
             status = status if _is_failure(status) and status != 422 else 502
             return "APIError", status, _own_words(Exception(getattr(link, "message", "")))
     if any(isinstance(link, (*_STUMBLES, ValueError)) for link in chain):
-        return "APIError", 502, "The provider's answer cannot be read"
+        return "APIError", 502, http_answers.UNREADABLE
     return None
 
 

@@ -22,8 +22,8 @@ from gateway.upstream.reports import Witness
 
 Json = dict[str, Any]
 Arguments = dict[str, Any]
-Whole = tuple[Json | Content, Usage | None]
-Piece = tuple[Json, Usage | None]
+_Answer = tuple[Json | Content, Usage | None]
+_Event = tuple[Json, Usage | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Format:
     function: str | Callable[..., Awaitable[Any]]
     """litellm's asynchronous function, by name; or one of ours, which is given litellm as well.
     """
-    whole: Callable[[Any, Call, Witness], Whole]
+    whole: Callable[[Any, Call, Witness], _Answer]
     """Makes the answer, as the caller gets it, of what the function returned."""
-    stream: Callable[[Any, Call, Witness], AsyncGenerator[Piece]] | None = None
+    stream: Callable[[Any, Call, Witness], AsyncGenerator[_Event]] | None = None
     """Makes the events of a stream, as the caller gets them, of what the function returned.
 
     It closes that when it is closed. Usage comes beside the last event.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import partial
 
@@ -20,6 +20,9 @@ from gateway.errors import UpstreamError, broken_answer
 from gateway.upstream.event_stream import EventReader, EventTooLarge
 
 EVENTS = "text/event-stream"
+TOO_LARGE = "The provider's answer is larger than the gateway reads"
+NO_TEXT = "The provider's answer is no UTF-8"
+UNREADABLE = "The provider's answer cannot be read"
 NO_JSON = "The provider sent an event that is no JSON"
 # What zlib calls gzip.
 _GZIP = 16 + zlib.MAX_WBITS
@@ -38,23 +41,55 @@ def watch(client: httpx.AsyncClient, most_bytes: int) -> None:
 async def _check(response: httpx.Response, *, most_bytes: int) -> None:
     """Raises UpstreamError, as reading the answer then does."""
     begun.get([]).append(response.status_code)
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("gzip", "identity"):
-        raise broken_answer("The provider's answer is encoded in a way that was not asked for")
+    compressed = is_compressed(response.headers)
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the client's is so
-    stream = _Checked(response.stream, most_bytes, compressed=encoding == "gzip")
-    if encoding == "gzip":
+    stream = _Checked(response.stream, most_bytes, compressed)
+    if compressed:
         # Or httpx would decompress it once more.
         del response.headers["content-encoding"]
     response.stream = stream
     # Of an error, its status matters more than how it is written.
     if response.is_success:
-        kind, _, parameters = response.headers.get("content-type", "").lower().partition(";")
-        kind = kind.strip()
-        if kind == "text/html":
-            raise broken_answer("The provider answered with a web page")
+        kind, parameters = kind_of(response.headers)
         if "charset" not in parameters or "utf-8" in parameters:
             stream.expect(events=kind == EVENTS, text=kind == EVENTS or kind.endswith("json"))
+
+
+def is_compressed(headers: Mapping[str, str]) -> bool:
+    """Whether an answer with these headers is for a `Decompressor`. Raises UpstreamError where it
+    is neither that nor plain."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("gzip", "identity"):
+        raise broken_answer("The provider's answer is encoded in a way that was not asked for")
+    return encoding == "gzip"
+
+
+def kind_of(headers: Mapping[str, str]) -> tuple[str, str]:
+    """The media type of a good answer, and its parameters. Raises UpstreamError for a web page."""
+    kind, _, parameters = headers.get("content-type", "").lower().partition(";")
+    kind = kind.strip()
+    if kind == "text/html":
+        raise broken_answer("The provider answered with a web page")
+    return kind, parameters
+
+
+class Decompressor:
+    """Makes plain bytes of those of an answer, a few at a time."""
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(_GZIP)
+
+    def feed(self, received: bytes) -> Iterator[bytes]:
+        """Raises UpstreamError where they cannot be decompressed."""
+        while received:
+            try:
+                # A few bytes can stand for very many.
+                piece = self._inflate.decompress(received, _MOST_AT_ONCE)
+            except zlib.error:
+                raise broken_answer("The provider's answer cannot be decompressed") from None
+            received = self._inflate.unconsumed_tail
+            if piece:
+                yield piece
 
 
 class _Checked(httpx.AsyncByteStream):
@@ -63,7 +98,7 @@ class _Checked(httpx.AsyncByteStream):
     def __init__(self, inner: httpx.AsyncByteStream, most_bytes: int, compressed: bool) -> None:
         self._inner = inner
         self._left = most_bytes
-        self._inflate = zlib.decompressobj(_GZIP) if compressed else None
+        self._decompressor = Decompressor() if compressed else None
         self._text: codecs.IncrementalDecoder | None = None
         self._events: EventReader | None = None
 
@@ -88,25 +123,14 @@ class _Checked(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    def _plain(self, received: bytes) -> Iterator[bytes]:
-        if self._inflate is None:
-            yield received
-            return
-        while received:
-            try:
-                # A few bytes can stand for very many.
-                piece = self._inflate.decompress(received, _MOST_AT_ONCE)
-            except zlib.error:
-                raise broken_answer("The provider's answer cannot be decompressed") from None
-            received = self._inflate.unconsumed_tail
-            if piece:
-                yield piece
+    def _plain(self, received: bytes) -> Iterable[bytes]:
+        return self._decompressor.feed(received) if self._decompressor else (received,)
 
     def _looked_at(self, piece: bytes) -> tuple[bytes, str | None]:
         """The piece, or what of it comes before a fault; and what that is."""
         self._left -= len(piece)
         if self._left < 0:
-            return b"", "The provider's answer is larger than the gateway reads"
+            return b"", TOO_LARGE
         read = 0
         for line in piece.splitlines(keepends=True) if self._events else [piece]:
             if fault := self._fault(line):
@@ -120,7 +144,7 @@ class _Checked(httpx.AsyncByteStream):
                 self._text.decode(piece)
             found = self._events.feed(piece) if self._events else ()
         except UnicodeDecodeError:
-            return "The provider's answer is no UTF-8"
+            return NO_TEXT
         except EventTooLarge:
             return "The provider sent an event that is too large"
         if not all(_is_sound(data) for _, data in found):
@@ -128,9 +152,9 @@ class _Checked(httpx.AsyncByteStream):
         return None
 
 
-def _is_sound(data: str) -> bool:
+def _is_sound(data: bytes) -> bool:
     """Whether what begins as JSON is such; `[DONE]` and other marks do not."""
-    if not data.startswith(("{", "[{", '["')):
+    if not data.startswith((b"{", b"[{", b'["')):
         return True
     try:
         orjson.loads(data)

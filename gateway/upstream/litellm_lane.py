@@ -7,35 +7,24 @@ What is particular to an operation is in `formats`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from gateway.errors import NotReady
-from gateway.records import Call, CallSettings, Model
+import httpx
+
+from gateway.errors import NotReady, UpstreamError
+from gateway.records import Call, CallSettings, Model, Usage
 from gateway.settings import DEFAULT_MAX_ANSWER_BYTES
 from gateway.upstream import http_answers, litellm_setup
 from gateway.upstream.arguments import arguments, reaching, resolved
 from gateway.upstream.failures import upstream_error
-from gateway.upstream.formats import FORMATS, Piece, Whole
+from gateway.upstream.formats import FORMATS
+from gateway.upstream.lane import Json, Piece, Timeouts, Whole, in_time
 from gateway.upstream.reports import Witness
 
 T = TypeVar("T")
-
-# A stream that says nothing is not held back for ever.
-_MOST_HELD = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Timeouts:
-    """In seconds; None where there is none."""
-
-    whole: float | None
-    first: float
-    """Until an answer begins: all of one that is not streamed."""
-    between: float
 
 
 class LitellmLane:
@@ -68,62 +57,32 @@ class LitellmLane:
             await litellm_setup.close(opened)
 
     async def complete(self, call: Call, model: Model, settings: CallSettings) -> Whole:
-        """The whole answer, and its usage, None where the provider reported none.
-
-        The answer may have numbers then all the same, of litellm's counting.
-
-        Raises:
-            UpstreamError: The provider refused or could not be reached.
-            Misconfigured: The model refers to a variable that is not set.
-        """
+        """The whole answer; see `Lane.complete`."""
         model = resolved(model)
         witness = Witness(model.provider, call.operation, call.body.get("service_tier"))
         answer = await self._send(call, model, settings, witness)
-        return FORMATS[call.operation].whole(answer, call, witness)
+        return Whole(*FORMATS[call.operation].whole(answer, call, witness))
 
     async def stream(
         self, call: Call, model: Model, settings: CallSettings
-    ) -> AsyncGenerator[Piece]:
-        """The events of a streamed answer as they come.
-
-        Beside the last is the usage that the provider reported; see `complete`. The first comes
-        once one of them says something: what fails before has failed as a whole.
-
-        Raises what `complete` raises, before or between events. Closing the generator cancels the
-        request.
-        """
+    ) -> AsyncGenerator[list[Piece]]:
+        """The events of a streamed answer; see `Lane.stream`."""
         model = resolved(model)
         form = FORMATS[call.operation]
         assert form.stream is not None  # noqa: S101 - the bodies' rules have seen to it
-        timeouts = _timeouts(call, model, settings)
         witness = Witness(model.provider, call.operation, call.body.get("service_tier"))
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        ends = began + timeouts.whole if timeouts.whole else None
-        pieces = form.stream(await self._send(call, model, settings, witness), call, witness)
-        held: list[Piece] | None = []
-        async with aclosing(pieces):
-            while True:
-                by = began + timeouts.first if held is not None else loop.time() + timeouts.between
-                try:
-                    # litellm's streams of Gemini know no timeout.
-                    async with asyncio.timeout_at(min(by, ends) if ends else by):
-                        piece = await anext(pieces, None)
-                except Exception as error:
-                    raise upstream_error(error, model.secrets, answered=True) from error
-                if piece is None:
-                    break
-                if held is not None:
-                    held.append(piece)
-                    if not form.tells(piece[0]) and len(held) < _MOST_HELD:
-                        continue
-                    begun, held = held, None
-                    for piece in begun:
-                        yield piece
-                else:
-                    yield piece
-            for piece in held or ():
-                yield piece
+        began = asyncio.get_running_loop().time()
+        sent = await self._send(call, model, settings, witness)
+        pieces = _one_by_one(form.stream(sent, call, witness))
+
+        def fault(error: Exception) -> UpstreamError:
+            return upstream_error(error, model.secrets, answered=True)
+
+        # litellm's streams of Gemini know no timeout.
+        timeouts = Timeouts.of(call, model, settings)
+        async with aclosing(in_time(pieces, timeouts, began, form.tells, fault)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def ask(
         self,
@@ -147,11 +106,15 @@ class LitellmLane:
         except Exception as error:
             raise upstream_error(error, model.secrets) from error
 
+    async def refused(self, model: Model, response: httpx.Response) -> Exception:
+        """litellm's exception for an answer that is an error, as another lane got it."""
+        return litellm_setup.refused(await self._litellm(), model, response)
+
     async def _send(
         self, call: Call, model: Model, settings: CallSettings, witness: Witness
     ) -> Any:
         litellm = await self._litellm()
-        timeouts = _timeouts(call, model, settings)
+        timeouts = Timeouts.of(call, model, settings)
         function = FORMATS[call.operation].function
         send = (
             getattr(litellm, function) if isinstance(function, str) else partial(function, litellm)
@@ -162,7 +125,7 @@ class LitellmLane:
         statuses: list[int] = []
         http_answers.begun.set(statuses)
         try:
-            async with asyncio.timeout(min(timeouts.first, timeouts.whole or timeouts.first)):
+            async with asyncio.timeout(timeouts.answer):
                 return await send(**made)
         except Exception as error:
             answered = any(200 <= status < 300 for status in statuses)
@@ -180,11 +143,9 @@ class LitellmLane:
         return await asyncio.shield(self._loading)
 
 
-def _timeouts(call: Call, model: Model, settings: CallSettings) -> _Timeouts:
-    given: Mapping[str, Any] = model.params
-    timeout = given.get("timeout") or settings.request_timeout
-    if not call.streams:
-        return _Timeouts(None, timeout, timeout)
-    between = given.get("stream_timeout") or settings.stream_timeout or timeout
-    first = given.get("first_token_timeout") or settings.first_token_timeout or between
-    return _Timeouts(given.get("stream_total_timeout"), first, between)
+async def _one_by_one(
+    pieces: AsyncGenerator[tuple[Json, Usage | None]],
+) -> AsyncGenerator[list[Piece]]:
+    async with aclosing(pieces):
+        async for body, usage in pieces:
+            yield [Piece(body, usage)]

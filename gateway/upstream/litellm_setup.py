@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from gateway.errors import UpstreamError
+from gateway.records import Model
 from gateway.upstream import anthropic_relay, http_answers
 
 _DONE = "[DONE]"
@@ -102,6 +103,24 @@ async def close(litellm: Any) -> None:
         await shared.aclose()
     await litellm.close_litellm_async_clients()
     litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+def refused(litellm: Any, model: Model, response: httpx.Response) -> Exception:
+    """litellm's exception for a provider's answer that is an error.
+
+    It tells by words in it what was too long, or against a policy.
+    """
+    from litellm.llms.base_llm.chat.transformation import BaseLLMException
+
+    cause = httpx.HTTPStatusError("an error", request=response.request, response=response)
+    said = BaseLLMException(response.status_code, response.text, response.headers)
+    said.__cause__ = cause
+    try:
+        litellm.exception_type(model.upstream_model, said, model.provider)
+    except Exception as named:
+        named.__cause__ = cause
+        return named
+    return cause
 
 
 def _forbid_hidden_retries() -> None:

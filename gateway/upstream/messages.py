@@ -36,6 +36,7 @@ _STATUSES = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
+LAST = "message_stop"
 _NAME = re.compile("[a-z_.]{1,64}")
 
 
@@ -47,10 +48,12 @@ class StreamError(Exception):
         status_code: What it would have been answered with before the stream.
     """
 
+    UNKNOWN = 500
+
     def __init__(self, body: Mapping[str, Any]) -> None:
         super().__init__("an error within a stream")
         self.body = body
-        self.status_code = _STATUSES.get(str(body.get("type")), 500)
+        self.status_code = _STATUSES.get(str(body.get("type")), self.UNKNOWN)
 
 
 async def send(litellm: Any, **made: Any) -> Any:
@@ -79,7 +82,7 @@ def whole(answer: Any, call: Call, witness: Witness) -> tuple[Json, Usage | None
         body = answer if isinstance(answer, dict) else {}
         if not isinstance(body.get("content"), list):
             raise broken_answer("The provider's answer is no message of Anthropic's")
-        usage = _usage(body.get("usage"), witness)
+        usage = usage_of(body.get("usage"), witness)
     body["model"] = call.model_name
     return body, usage
 
@@ -95,14 +98,13 @@ async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_P
             if isinstance(message := event.get("message"), dict):
                 message["model"] = call.model_name
             yield event, usage
-            if event["type"] == "message_stop":
+            if event["type"] == LAST:
                 return
     raise broken_answer("The provider broke off its answer")
 
 
 async def _native(pieces: Any, witness: Witness) -> AsyncGenerator[_Piece]:
-    counts: Json = {}
-    counted = False
+    reading = Reading(witness)
     async with aclosing(pieces):
         reader = EventReader()
         async for piece in pieces:
@@ -111,21 +113,39 @@ async def _native(pieces: Any, witness: Witness) -> AsyncGenerator[_Piece]:
             except EventTooLarge:
                 raise broken_answer("The provider sent an event that is too large") from None
             for name, data in found:
-                event = _event(name, data)
-                match event["type"]:
-                    case "error":
-                        error = event.get("error")
-                        raise StreamError(error if isinstance(error, dict) else {})
-                    case "message_start":
-                        _merge(counts, (event.get("message") or {}).get("usage"))
-                    case "message_delta":
-                        counted = _merge(counts, event.get("usage")) or counted
-                last = event["type"] == "message_stop"
-                # A stream begins with a count, too, of what it has not said yet.
-                yield event, _usage(counts, witness) if last and counted else None
+                yield reading.take(name, data)
 
 
-def _event(name: str, data: str) -> Json:
+class Reading:
+    """What the events of a stream have said."""
+
+    def __init__(self, witness: Witness) -> None:
+        self._witness = witness
+        self._counts: Json = {}
+        self._counted = False
+
+    def take(self, name: str, data: bytes) -> _Piece:
+        """An event; beside the last is the usage.
+
+        Raises:
+            StreamError: It tells an error.
+            UpstreamError: It is none of Anthropic's.
+        """
+        event = _event(name, data)
+        match event["type"]:
+            case "error":
+                error = event.get("error")
+                raise StreamError(error if isinstance(error, dict) else {})
+            case "message_start":
+                _merge(self._counts, (event.get("message") or {}).get("usage"))
+            case "message_delta":
+                self._counted = _merge(self._counts, event.get("usage")) or self._counted
+        last = event["type"] == LAST
+        # A stream begins with a count, too, of what it has not said yet.
+        return event, usage_of(self._counts, self._witness) if last and self._counted else None
+
+
+def _event(name: str, data: bytes) -> Json:
     event = _json(data)
     if not isinstance(event, dict):
         raise broken_answer("The provider sent an event that is no JSON object")
@@ -135,7 +155,7 @@ def _event(name: str, data: str) -> Json:
     return event
 
 
-def _json(text: str) -> Any:
+def _json(text: bytes) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -167,7 +187,7 @@ def tells(event: Json) -> bool:
             return True
 
 
-def _usage(reported: object, witness: Witness) -> Usage | None:
+def usage_of(reported: object, witness: Witness) -> Usage | None:
     """Anthropic's counts, in which the parts of the prompt stand side by side."""
     if not isinstance(reported, Mapping):
         return None

@@ -109,10 +109,10 @@ def whole(answer: Any, call: Call, witness: Witness) -> tuple[Json, Usage | None
     """A `response` under the name that the caller asked for."""
     if isinstance(answer, Adapted):
         return responses_as_chat.whole(answer, call, witness)
-    body = _filled(_dumped(answer), call)
+    body = filled(_dumped(answer), call)
     if not isinstance(body.get("output"), list):
         raise broken_answer("The provider's answer is no response of OpenAI's")
-    return body, _usage(body, witness)
+    return body, usage_of(body, witness)
 
 
 async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_Piece]:
@@ -130,36 +130,63 @@ async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_P
 
 
 async def _native(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_Piece]:
-    told = False
+    reading = Reading(call, witness)
     # Cut from a whole response by litellm, for a few models that have no stream.
     made = getattr(pieces, "_events", None)
     events = _events(pieces) if made is None else _renumbered(made)
     async with aclosing(pieces.response), aclosing(events):
-        number = 0
         async for event in events:
-            kind = event["type"]
-            event.setdefault("sequence_number", number)
-            number += 1
-            response = event.get("response")
-            if isinstance(response, dict):
-                _filled(response, call)
-            else:
-                response = {}
-            if kind == "response.failed":
-                failure = ResponseError(response.get("error"))
-                if told:
-                    yield event, None
-                raise failure
-            if kind in _LAST:
+            usage = reading.take(event)
+            if reading.ended:
                 # Whatever comes of the rest: nothing is missing.
                 with suppress(Exception):
                     async with asyncio.timeout(_REST_SECONDS):
                         await anext(events, None)
-                yield event, _usage(response, witness)
+            yield event, usage
+            if reading.failure is not None:
+                raise reading.failure
+            if reading.ended:
                 return
-            told = told or tells(event)
-            yield event, None
     raise broken_answer("The provider broke off its answer")
+
+
+class Reading:
+    """What the events of a stream have said.
+
+    Attributes:
+        ended: Whether the last has come.
+        failure: What is to be raised once it was told that the response failed.
+    """
+
+    def __init__(self, call: Call, witness: Witness) -> None:
+        self.ended = False
+        self.failure: ResponseError | None = None
+        self._call = call
+        self._witness = witness
+        self._told = False
+        self._number = 0
+
+    def take(self, event: Json) -> Usage | None:
+        """Fill an event with what it lacks. The usage is beside the last.
+
+        Raises:
+            ResponseError: The response failed before anything was told of it.
+        """
+        kind = event["type"]
+        event.setdefault("sequence_number", self._number)
+        self._number += 1
+        response = event.get("response")
+        if isinstance(response, dict):
+            filled(response, self._call)
+        else:
+            response = {}
+        if kind == "response.failed":
+            self.failure = ResponseError(response.get("error"))
+            if not self._told:
+                raise self.failure
+        self._told = self._told or tells(event)
+        self.ended = kind in _LAST
+        return usage_of(response, self._witness) if self.ended else None
 
 
 async def _events(pieces: Any) -> AsyncGenerator[Json]:
@@ -173,10 +200,10 @@ async def _events(pieces: Any) -> AsyncGenerator[Json]:
             except EventTooLarge:
                 raise broken_answer("The provider sent an event that is too large") from None
             for name, data in found:
-                ended = ended or data == "[DONE]"
+                ended = ended or data == b"[DONE]"
                 if ended:
                     break
-                event = _event(name, data)
+                event = event_of(name, data)
                 # Some providers' events need to be put right.
                 made = config.transform_streaming_response(
                     model=pieces.model, parsed_chunk=event, logging_obj=pieces.logging_obj
@@ -191,7 +218,8 @@ async def _renumbered(made: list[Any]) -> AsyncGenerator[Json]:
         yield _dumped(event) | {"sequence_number": number}
 
 
-def _event(name: str, data: str) -> Json:
+def event_of(name: str, data: bytes) -> Json:
+    """An event of a stream. Raises ResponseError where it is an error, UpstreamError if none."""
     try:
         event = json.loads(data)
     except ValueError:
@@ -219,7 +247,7 @@ def _dumped(part: Any) -> Json:
     return dumped
 
 
-def _filled(response: Json, call: Call) -> Json:
+def filled(response: Json, call: Call) -> Json:
     """With the caller's name for the model, and what servers of OpenAI's format may leave out."""
     body = call.body
     response["model"] = call.model_name
@@ -232,7 +260,7 @@ def _filled(response: Json, call: Call) -> Json:
     return response
 
 
-def _usage(response: Mapping[str, Any], witness: Witness) -> Usage | None:
+def usage_of(response: Mapping[str, Any], witness: Witness) -> Usage | None:
     """What a response reports, in OpenAI's names."""
     reported = response.get("usage")
     if not isinstance(reported, Mapping):

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.scripts import DONE
 from tests.faulty import Faulty
 from tests.fleet import Fleet, fresh, running, says, streams
-from tests.servers import FakeProvider, Json, chunks
+from tests.servers import LANES, FakeProvider, Json, chunks
 
 # Of what is to be waited for.
 TIMEOUT = 0.25
@@ -39,12 +39,15 @@ def faulty(_faulty: Faulty) -> Faulty:
     return _faulty
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="package", params=LANES)
 async def _fleet(
-    tmp_path_factory: pytest.TempPathFactory, _provider: FakeProvider, _faulty: Faulty
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    _provider: FakeProvider,
+    _faulty: Faulty,
 ) -> AsyncIterator[Fleet]:
     path = tmp_path_factory.mktemp("faults")
-    async with running(path, _provider, max_answer_bytes=MOST_BYTES) as fleet:
+    async with running(path, _provider, request.param, max_answer_bytes=MOST_BYTES) as fleet:
         at: Json = {"base_url": f"{_faulty.url}/v1"}
         for name, timeouts in TIMEOUTS.items():
             await fleet.register(name, "a", at, order=1, **timeouts)

@@ -63,7 +63,7 @@ POINTS = {
     "midway": Point(does.streams(*SAID, then=does.hangs), b" two", True, 2, 200),
     # A token for each four bytes of a piece.
     "after the last piece": Point(
-        does.streams(*chunks(), then=does.hangs), b'"finish_reason":"stop"', True, 10, 200
+        does.streams(*chunks(), then=does.hangs), b'"stop"', True, 10, 200
     ),
     "Anthropic's, before headers": Point(does.reads(does.hangs), asked, True, model="left claude"),
     "Anthropic's, midway": Point(

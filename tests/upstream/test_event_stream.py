@@ -18,7 +18,7 @@ LINES = st.sampled_from(
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 
 
-def read(*pieces: bytes) -> list[tuple[str, str]]:
+def read(*pieces: bytes) -> list[tuple[str, bytes]]:
     reader = EventReader()
     return [event for piece in pieces for event in reader.feed(piece)]
 
@@ -26,21 +26,23 @@ def read(*pieces: bytes) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("sent", "events"),
     [
-        (b"data: one\n\n", [("", "one")]),
-        (b"event: ping\ndata: {}\n\ndata: x\n\n", [("ping", "{}"), ("", "x")]),
-        (b"data: a\r\ndata: b\r\n\r\n", [("", "a\nb")]),
-        (b"data:a\r\rdata:  b\r\r", [("", "a"), ("", " b")]),
-        (b": comment\n\nevent: x\n\ndata: y\n\n", [("", "y")]),
-        (b"\xef\xbb\xbfdata: x\n\n", [("", "x")]),
-        (b"data: \xff!\n\n", [("", "\ufffd!")]),
-        ("data: a\u2028b\x0bc\n\n".encode(), [("", "a\u2028b\x0bc")]),
-        (b"data\n\n", [("", "")]),
-        (b"id: 1\nretry: 2\nother\ndata: x\n\n", [("", "x")]),
+        (b"data: one\n\n", [("", b"one")]),
+        (b"event: ping\ndata: {}\n\ndata: x\n\n", [("ping", b"{}"), ("", b"x")]),
+        (b"data: a\r\ndata: b\r\n\r\n", [("", b"a\nb")]),
+        (b"data:a\r\rdata:  b\r\r", [("", b"a"), ("", b" b")]),
+        (b": comment\n\nevent: x\n\ndata: y\n\n", [("", b"y")]),
+        (b"\xef\xbb\xbfdata: x\n\n", [("", b"x")]),
+        (b"data: \xff!\n\n", [("", b"\xff!")]),
+        ("data: a\u2028b\x0bc\n\n".encode(), [("", "a\u2028b\x0bc".encode())]),
+        (b"data\n\n", [("", b"")]),
+        (b"id: 1\nretry: 2\nother\ndata: x\n\n", [("", b"x")]),
         # What has no end is no event.
-        (b"data: x\n\ndata: y\n", [("", "x")]),
+        (b"data: x\n\ndata: y\n", [("", b"x")]),
     ],
 )
-def test_events_are_read_as_the_standard_has_it(sent: bytes, events: list[tuple[str, str]]) -> None:
+def test_events_are_read_as_the_standard_has_it(
+    sent: bytes, events: list[tuple[str, bytes]]
+) -> None:
     assert read(sent) == events
     assert read(*(sent[i : i + 1] for i in range(len(sent)))) == events
 

@@ -63,8 +63,9 @@ async def reported(
     body = {"model": "m", **BODIES[operation], **params, **({"stream": True} if stream else {})}
     call = Call(operation, key_record("", "", 0), body, "r")
     if not stream:
-        return (await lane.complete(call, model, CallSettings()))[1]
-    usages = [usage async for _, usage in lane.stream(call, model, CallSettings())]
+        return (await lane.complete(call, model, CallSettings())).usage
+    batches = lane.stream(call, model, CallSettings())
+    usages = [piece.usage async for batch in batches for piece in batch]
     assert not any(usages[:-1])
     return usages[-1]
 
@@ -108,9 +109,9 @@ async def test_a_stream_without_usage(
     model = model_at(provider.url, provided, "gpt-4o")
     body = {"model": "m", **BODIES[Operation.CHAT], "stream": True}
     call = Call(Operation.CHAT, key_record("", "", 0), body, "r")
-    seen = [piece async for piece in lane.stream(call, model, CallSettings())]
-    assert seen[-1][0]["usage"]["prompt_tokens"] > 0
-    assert [usage for _, usage in seen] == [None] * len(seen)
+    seen = [piece async for batch in lane.stream(call, model, CallSettings()) for piece in batch]
+    assert seen[-1].body["usage"]["prompt_tokens"] > 0
+    assert [piece.usage for piece in seen] == [None] * len(seen)
 
 
 @pytest.mark.parametrize("provided", ["openai", "azure", "hosted_vllm"])
