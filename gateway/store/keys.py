@@ -17,6 +17,7 @@ from gateway.errors import Conflict, InvalidField, NotFound
 from gateway.records import Actor, Key, KeyKind, KeyState
 from gateway.store.audit import note
 from gateway.store.database import Database, Write, uncancelled
+from gateway.store.lists import among
 from gateway.store.tables import keys, retired_secrets, teams
 
 _COLUMNS = [keys.c[field.name] for field in fields(Key)]
@@ -128,7 +129,7 @@ class Keys:
 
     async def count_by_team(self, team_ids: Iterable[str]) -> dict[str, int]:
         """How many keys that are not revoked each of the teams has, of those that have any."""
-        live = keys.c.team_id.in_(list(team_ids)) & keys.c.revoked_at.is_(None)
+        live = among(keys.c.team_id, team_ids) & keys.c.revoked_at.is_(None)
         query = select(keys.c.team_id, func.count()).where(live).group_by(keys.c.team_id)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
@@ -216,7 +217,7 @@ class Keys:
         Raises Conflict where `keep_admin` and the last admin key is among them; then none is.
         """
         async with self._database.write("keys") as write, _admins(write, keep_admin):
-            live = keys.c.id.in_(list(key_ids)) & keys.c.revoked_at.is_(None)
+            live = among(keys.c.id, key_ids) & keys.c.revoked_at.is_(None)
             changed = (
                 update(keys)
                 .where(live)

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from gateway.periods import DAY, period_start
 from gateway.records import Key, LedgerRow, Team
 from gateway.store.database import Database, uncancelled
+from gateway.store.lists import among
 from gateway.store.tables import daily, ledger, transcripts
 
 _NAMES = [field.name for field in fields(LedgerRow)]
@@ -29,8 +30,6 @@ _TOKENS = (
     "cache_write_tokens",
     "reasoning_tokens",
 )
-# As many as fit into one query of SQLite with ease.
-_MOST_IDS = 500
 _SUMS = (
     "requests",
     "errors",
@@ -68,7 +67,7 @@ class LedgerStore:
         """
         async with self._database.write("ledger") as write:
             ids = [row.id for row in rows]
-            query = select(ledger.c.id).where(ledger.c.id.in_(ids))
+            query = select(ledger.c.id).where(among(ledger.c.id, ids))
             known = set(await write.connection.scalars(query))
             fresh = [row for row in rows if row.id not in known]
             if not fresh:
@@ -117,11 +116,9 @@ class LedgerStore:
         spent: dict[str, int] = {}
         async with self._database.read() as connection:
             for (kind, since), ids in periods.items():
-                for first in range(0, len(ids), _MOST_IDS):
-                    some = ids[first : first + _MOST_IDS]
-                    spent |= dict.fromkeys(some, 0)
-                    rows = await connection.execute(_costs(kind, some, since))
-                    spent |= {row.id: row.cost for row in rows if row.cost}
+                spent |= dict.fromkeys(ids, 0)
+                rows = await connection.execute(_costs(kind, ids, since))
+                spent |= {row.id: row.cost for row in rows if row.cost}
         return spent
 
     async def after(
@@ -177,8 +174,8 @@ class LedgerStore:
                 .limit(limit)
             )
             gone = list(await write.connection.scalars(old))
-            await write.connection.execute(delete(ledger).where(ledger.c.id.in_(gone)))
-            await write.connection.execute(delete(transcripts).where(transcripts.c.id.in_(gone)))
+            await write.connection.execute(delete(ledger).where(among(ledger.c.id, gone)))
+            await write.connection.execute(delete(transcripts).where(among(transcripts.c.id, gone)))
         return len(gone)
 
 
@@ -199,7 +196,7 @@ def _costs(kind: str, ids: Sequence[str], since: int | None) -> Select[Any]:
     by_day = since is None or since % DAY == 0
     table = daily if by_day else ledger
     owner = table.c[f"{kind}_id"]
-    query = select(owner.label("id"), func.sum(table.c.cost).label("cost")).where(owner.in_(ids))
+    query = select(owner.label("id"), func.sum(table.c.cost).label("cost")).where(among(owner, ids))
     if since is not None:
         query = query.where(
             daily.c.day >= day_of(since) if by_day else ledger.c.started_ms >= since * 1000

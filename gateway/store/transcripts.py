@@ -9,6 +9,7 @@ from gateway.records import Actor
 from gateway.store.audit import note
 from gateway.store.database import Database, uncancelled
 from gateway.store.ledger import Transcript
+from gateway.store.lists import among
 from gateway.store.tables import transcripts
 
 
@@ -42,5 +43,5 @@ class Transcripts:
         old = select(transcripts.c.id).where(transcripts.c.started_ms < started_ms).limit(limit)
         async with self._database.write("ledger") as write:
             gone = list(await write.connection.scalars(old))
-            await write.connection.execute(delete(transcripts).where(transcripts.c.id.in_(gone)))
+            await write.connection.execute(delete(transcripts).where(among(transcripts.c.id, gone)))
         return len(gone)

@@ -33,6 +33,7 @@ from gateway.periods import DAY
 from gateway.records import LedgerRow
 from gateway.store.database import Database
 from gateway.store.ledger import day_of, ledger_row
+from gateway.store.lists import among
 from gateway.store.tables import daily, keys, ledger, teams
 from gateway.usage import (
     DEFAULT_DAYS,
@@ -50,8 +51,6 @@ from gateway.usage import (
 _SUMS = [field.name for field in fields(Sums)]
 _PERCENTS = (50, 95)
 _NONE = literal_column("''", String)
-# As many as fit into one query of SQLite with ease.
-_MOST_IDS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +208,8 @@ def _values(report: Report, dimension: Dimension) -> list[str]:
 async def _named(
     connection: AsyncConnection, ids: ColumnElement[str], names: ColumnElement[Any], of: set[str]
 ) -> dict[str, Any]:
-    wanted = sorted(of)
-    found: dict[str, Any] = {}
-    for first in range(0, len(wanted), _MOST_IDS):
-        query = select(ids, names).where(ids.in_(wanted[first : first + _MOST_IDS]))
-        found |= {row[0]: row[1] for row in await connection.execute(query)}
-    return found
+    rows = await connection.execute(select(ids, names).where(among(ids, of)))
+    return {row[0]: row[1] for row in rows}
 
 
 async def _bounded(

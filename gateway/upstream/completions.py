@@ -54,6 +54,9 @@ async def stream(
                 last = body
                 if not wire.is_hollow(body):
                     yield body, None
+                if reported and getattr(closable, "sent_stream_usage", False):
+                    # It has read all, and to ask it for more would have it add all up once more.
+                    break
         finally:
             # Generators around a stream do not close it: it would run until it is collected.
             inner = reports.innermost(closable)

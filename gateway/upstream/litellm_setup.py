@@ -60,6 +60,7 @@ def load() -> Any:
     _relay_messages()
     _forbid_changed_ids()
     _forbid_needless_fakes(litellm)
+    _forbid_unread_work(litellm)
     return litellm
 
 
@@ -279,3 +280,39 @@ def _forbid_needless_fakes(litellm: Any) -> None:
         return known.get("supports_native_streaming") is not False
 
     litellm.utils.supports_native_streaming = streams
+
+
+def _forbid_unread_work(litellm: Any) -> None:
+    """Keep litellm from what it would do at each call for callbacks, of which there are none.
+
+    It copies question and answer to take out what a log should not show, looks the price up three
+    times (ours is in `gateway.pricing`), and has all of that done by tasks and threads that live on
+    when the call has ended. The openai package would look through the request for Python's names.
+    """
+    from litellm.litellm_core_utils.litellm_logging import Logging
+    from openai._utils import is_given
+    from openai.resources.chat.completions import completions as chats
+
+    def skip(*_arguments: Any, **_named: Any) -> None:
+        """Nobody would read it."""
+
+    async def skip_later(*_arguments: Any, **_named: Any) -> None:
+        """Likewise."""
+
+    async def as_it_is(data: dict[str, Any], _expected: object) -> dict[str, Any]:
+        return {name: value for name, value in data.items() if is_given(value)}
+
+    litellm.utils._dispatch_success_logging = skip
+    logging: Any = Logging
+    logging.response_cost_calculator = skip
+    for name in ("success_handler", "failure_handler"):
+        setattr(logging, name, skip)
+    for name in (
+        "async_success_handler",
+        "async_failure_handler",
+        "dispatch_success_handlers",
+        "dispatch_failure_handlers",
+    ):
+        setattr(logging, name, skip_later)
+    wire: Any = chats
+    wire.async_maybe_transform = as_it_is

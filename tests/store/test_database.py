@@ -386,3 +386,9 @@ async def test_many_waiting_writers_leave_connections_to_readers(database: Datab
             assert await _names(database) == set()
     await asyncio.gather(*waiting)
     assert len(await _names(database)) == 40
+
+
+async def test_connections_hold_little_of_the_file(database: Database) -> None:
+    async with database.read() as one, database.read() as another:
+        for connection in (one, another):
+            assert await connection.scalar(text("PRAGMA cache_size")) == -512

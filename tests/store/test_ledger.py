@@ -146,6 +146,25 @@ async def test_a_row_is_written_once(store: Store) -> None:
     assert await transcript_ids(store) == {first.id, second.id}
 
 
+async def test_batches_of_any_size_use_the_same_statements(store: Store) -> None:
+    # Each connection keeps the last 128 statements, and one for 500 rows was of 80 kB.
+    engine = store.database._engine.sync_engine
+    seen: set[str] = set()
+
+    def see(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.add(statement)
+
+    await store.ledger.write([ledger_row()], [])
+    event.listen(engine, "before_cursor_execute", see)
+    await store.ledger.write([ledger_row()], [])
+    await store.ledger.remove_before(NOON * 2000, 1)
+    first = set(seen)
+    await store.ledger.write([ledger_row() for _ in range(40)], [])
+    await store.ledger.remove_before(NOON * 2000, 30)
+    event.remove(engine, "before_cursor_execute", see)
+    assert seen == first
+
+
 async def test_a_transcript_without_its_row_is_not_kept(store: Store) -> None:
     first, missing = ledger_row(), ledger_row()
     await store.ledger.write([first], [transcript(missing)])

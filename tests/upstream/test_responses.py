@@ -263,7 +263,7 @@ async def test_a_response_that_fails_before_it_says_anything(
     for error in (seen.error, whole.json()["error"]):
         assert error
         assert error == {
-            "message": "litellm.ResponseError: No, [hidden]",
+            "message": "litellm.APIError: No, [hidden]",
             "type": error["type"],
             "param": None,
             "code": code,
@@ -291,7 +291,7 @@ async def test_error_event(gateway: Gateway, key: str, event: Json) -> None:
     assert seen.error == {
         "type": "error",
         "code": "server_error",
-        "message": "litellm.ResponseError: Oh, [hidden]",
+        "message": "litellm.APIError: Oh, [hidden]",
         "param": None,
         "sequence_number": 5,
     }
