@@ -137,8 +137,11 @@ class Budgets:
 
     async def _follow(self) -> None:
         while self._position is not None:
+            last = await self._store.last_position()
             page = await self._store.after(self._position, _PAGE, not_of=self._node)
             if not page:
+                # Or this process's own rows would be passed over again each time.
+                self._position = max(self._position, last)
                 break
             for position, row in page:
                 self._add(position, row)

@@ -168,6 +168,7 @@ async def test_what_others_spend_is_added_once(here: Books, there: Books) -> Non
     await here.ledger.flush()
     await here.budgets._follow()
     assert await here.spent(mine, NOON) == 1011, "its own are not added again"
+    assert here.budgets._position == await here.ledger._store.last_position(), "nor looked at"
 
 
 async def test_a_failing_look_at_others_is_logged_once_and_made_up_for(

@@ -56,12 +56,12 @@ class Target:
         if model.provider == "anthropic":
             base = (model.base_url or _ANTHROPIC).removesuffix("/v1/messages").removesuffix("/v1")
             headers["anthropic-version"] = _ANTHROPIC_VERSION
-            if secret := secret or os.environ.get("ANTHROPIC_API_KEY"):
+            if secret := secret or _of_environment("ANTHROPIC_API_KEY", model):
                 headers["x-api-key"] = secret
         else:
             base = model.base_url or os.environ.get("OPENAI_BASE_URL") or _OPENAI
             if model.provider == "openai":
-                secret = secret or os.environ.get("OPENAI_API_KEY")
+                secret = secret or _of_environment("OPENAI_API_KEY", model)
             if secret:
                 headers["authorization"] = f"Bearer {secret}"
             if organization := params.get("organization"):
@@ -87,6 +87,11 @@ class Target:
             each = (beta.strip() for beta in ",".join(betas).split(","))
             headers[_BETA] = ",".join(dict.fromkeys(filter(None, each)))
         return headers
+
+
+def _of_environment(name: str, model: Model) -> str | None:
+    """The key of the provider itself, which is nothing for another's server."""
+    return os.environ.get(name) if model.base_url is None else None
 
 
 def _proxy(url: str) -> str | None:
