@@ -43,6 +43,10 @@ _ROUTING: dict[str, Any] = {
     "first_token_timeout": {
         "description": "Seconds for the first piece of a stream that says something"
     } | _TIME,
+    "lane": {
+        "description": "How its calls go: `direct` passes them on without litellm",
+        "enum": ["litellm", "direct", None],
+    },
     "order": {
         "description": "The lowest comes first, the others where it fails; 1 if not set",
         "type": ["integer", "null"],

@@ -764,7 +764,7 @@ def test_what_is_commented_out_in_the_shipped_file_works() -> None:
     config = read(text)
     assert config.findings == ()
     names = [spec.model_name for spec in config.models]
-    assert names[-3:] == ["gpt-4o-mini", "gpt-4o-mini", "anthropic/*"]
+    assert names[-4:] == ["gpt-4o-mini", "gpt-4o-mini", "gpt-4.1", "anthropic/*"]
     assert config.settings["fallbacks"].value == {
         "gpt-4o": ["claude-sonnet", "qwen"],
         "*": ["llama3.2"],

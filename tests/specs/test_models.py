@@ -317,6 +317,7 @@ def test_what_the_gateway_routes_by_is_kept_in_plain_text() -> None:
     routing: Json = {
         "caching": False,
         "first_token_timeout": 5,
+        "lane": "direct",
         "order": -1,
         "rpm": 600,
         "stream_timeout": 0.5,
