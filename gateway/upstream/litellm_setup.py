@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from functools import cache, wraps
 from typing import Any
 
@@ -43,6 +44,10 @@ def load() -> Any:
     import litellm as module
 
     litellm: Any = module
+    # litellm prepares a call in a thread: who leaves meanwhile leaves a coroutine behind that
+    # nobody starts. Python would say so for every line at which one is collected, and keep the
+    # whole source of each such line's module.
+    warnings.filterwarnings("ignore", "coroutine '.*' was never awaited", RuntimeWarning)
     litellm.telemetry = False
     # Its hints go to stdout and name models and addresses.
     litellm.suppress_debug_info = True

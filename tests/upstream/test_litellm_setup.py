@@ -22,6 +22,11 @@ def test_what_the_openai_package_finds_imported_is_imported_whole(tmp_path: Path
     assert _after_load(wanted, tmp_path) == "True"
 
 
+def test_a_coroutine_that_litellm_leaves_behind_is_no_warning(tmp_path: Path) -> None:
+    """Python would keep the source of each module that such a warning names."""
+    assert _after_load("type(__import__('asyncio').sleep(0)).__name__", tmp_path) == "coroutine"
+
+
 def _after_load(expression: str, directory: Path) -> str:
     """What a process of its own prints of it, once litellm is loaded."""
     program = (
@@ -36,4 +41,5 @@ def _after_load(expression: str, directory: Path) -> str:
         text=True,
         check=True,
     )
+    assert "never awaited" not in ran.stderr
     return ran.stdout.strip()
