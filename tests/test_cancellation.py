@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 from starlette.types import Message
 
 from gateway import vault
@@ -25,7 +26,16 @@ from gateway.specs import key_record
 from tests.calls import REQUESTS, ended, streamed
 from tests.conftest import ADMIN_KEY
 from tests.ends import NOTHING, Bench, held
-from tests.servers import IN_BOTH_LANES, FakeProvider, Gateway, chunks, http_client, serving
+from tests.servers import (
+    IN_BOTH_LANES,
+    FakeProvider,
+    Gateway,
+    answer,
+    chunks,
+    completion,
+    http_client,
+    serving,
+)
 
 # litellm makes its coroutine in a thread, and leaves it there if it is cancelled meanwhile.
 pytestmark = [
@@ -69,6 +79,11 @@ def new_call(key_of: int) -> Call:
     return Call(Operation.CHAT, key, body, "request")
 
 
+async def after_a_while(_: object) -> Response:
+    await asyncio.sleep(0.01)
+    return answer(completion("Hello!"))
+
+
 @pytest.mark.parametrize(
     ("way", "again"),
     [(as_a_whole, False), (in_chunks, True), (as_events, False), (as_events, True)],
@@ -77,10 +92,11 @@ async def test_cancelled_at_any_moment(gateway: Gateway, way: Way, again: bool) 
     await gateway.add_model(litellm_params={"model": "gpt-4o"})
     await gateway.manage("PATCH", "/settings", {"store_prompts_in_spend_logs": True})
     provider = gateway.provider
+    # Slow enough for all moments to differ.
     if way is as_a_whole:
-        provider.behaviour = None
+        provider.behaviour = after_a_while
     else:
-        provider.streams(chunks())
+        provider.streams(chunks(), pause=0.002)
     services = gateway.app.state.services
     # The first takes long, for it waits for litellm.
     await way(services.pipeline, new_call(next(numbers)))

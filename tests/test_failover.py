@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.litellm_names import RETRY_POLICY
+from gateway.windows import Windows
 from tests.fleet import Fleet, after, fails, fresh, hangs, running, says, streams
 from tests.servers import IN_BOTH_LANES, FakeProvider, Json, chunk, chunks
 
@@ -238,7 +239,7 @@ async def test_a_deployment_that_cools_down_is_no_place_to_try_again(fleet: Flee
 async def test_limits_of_deployments_are_kept_to(fleet: Fleet) -> None:
     """A full one is passed over; where all are, nobody is called."""
     limiter = fleet.gateway.app.state.services.pipeline._failover._limiter
-    await limiter._counts.reset()
+    limiter._counts = Windows()
     first, second, third = [await fleet.chat("full") for _ in range(3)]
     assert (first.status_code, second.status_code) == (200, 200)
     # The first took its one request a minute, the second its ten tokens.
@@ -260,7 +261,7 @@ async def test_limits_of_deployments_are_kept_to(fleet: Fleet) -> None:
 
 async def test_where_the_other_one_is_full_the_same_is_tried_again(fleet: Fleet) -> None:
     limiter = fleet.gateway.app.state.services.pipeline._failover._limiter
-    await limiter._counts.reset()
+    limiter._counts = Windows()
     fleet.does("h", fails(500), fails(500), says("h"))
     assert (await fleet.chat("half")).status_code == 200
     assert (fleet.called, fleet.slept) == (["h", "i"], [])
@@ -424,7 +425,7 @@ async def test_a_call_for_one_deployment_takes_no_other(fleet: Fleet) -> None:
 
 async def test_a_check_of_a_deployment_that_is_full_is_no_call(fleet: Fleet) -> None:
     limiter = fleet.gateway.app.state.services.pipeline._failover._limiter
-    await limiter._counts.reset()
+    limiter._counts = Windows()
     assert [(await fleet.chat("full")).status_code for _ in range(2)] == [200, 200]
     checked = await fleet.gateway.request("GET", "/health?model=full", fleet.gateway.admin_key)
     assert (checked.status_code, checked.json()["unhealthy_count"]) == (200, 0)

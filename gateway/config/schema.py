@@ -45,6 +45,7 @@ _ROUTING: dict[str, Any] = {
     } | _TIME,
     "lane": {
         "description": "How its calls go: `direct` passes them on without litellm",
+        "type": ["string", "null"],
         "enum": ["litellm", "direct", None],
     },
     "order": {

@@ -39,8 +39,9 @@ class _Gathering:
         self._transport.close()
 
     def _send(self) -> None:
-        if self._parts:
-            parts, self._parts = self._parts, []
+        parts, self._parts = self._parts, []
+        # The client may have gone meanwhile.
+        if parts and not self._transport.is_closing():
             self._transport.write(b"".join(parts))
 
     def __getattr__(self, name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
@@ -110,3 +111,41 @@ async def test_an_answer_may_take_longer_than_a_head(
     gateway.provider.streams([chunk({"content": "a"}), chunk({}, "stop")], pause=0.1)
     async with gateway.streaming(key) as lines:
         assert "data: [DONE]" in [line async for line in lines]
+
+
+class Transport:
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closing
+        self.sent.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_what_is_written_in_one_turn_is_sent_at_once(gone: bool) -> None:
+    transport = Transport()
+    gathering: Any = protocol._Gathering(cast(Any, transport), asyncio.get_running_loop())
+    gathering.write(b"head")
+    gathering.write(b"body")
+    transport.closing = gone
+    await asyncio.sleep(0)
+    # uvloop raises where something is written for a client that has left.
+    assert transport.sent == ([] if gone else [b"headbody"])
+    assert gathering.is_closing() == gone
+
+
+async def test_what_is_written_before_the_end_is_sent_before_it() -> None:
+    transport = Transport()
+    gathering = protocol._Gathering(cast(Any, transport), asyncio.get_running_loop())
+    gathering.write(b"last")
+    gathering.close()
+    await asyncio.sleep(0)
+    assert (transport.sent, transport.closing) == ([b"last"], True)
