@@ -29,11 +29,7 @@ from tests.servers import (
     usage,
 )
 
-# litellm makes its coroutine in a thread, and leaves it there if it is cancelled meanwhile.
-pytestmark = [
-    IN_BOTH_LANES,
-    pytest.mark.filterwarnings("ignore:coroutine 'OpenAIChatCompletion:RuntimeWarning"),
-]
+pytestmark = IN_BOTH_LANES
 
 # gpt-4o's prices in nano-dollars: 11 tokens of prompt at 2500, 6 of completion at 10000.
 COST = 87_500

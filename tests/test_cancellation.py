@@ -37,11 +37,7 @@ from tests.servers import (
     serving,
 )
 
-# litellm makes its coroutine in a thread, and leaves it there if it is cancelled meanwhile.
-pytestmark = [
-    IN_BOTH_LANES,
-    pytest.mark.filterwarnings("ignore:coroutine 'OpenAIChatCompletion:RuntimeWarning"),
-]
+pytestmark = IN_BOTH_LANES
 
 MOMENTS = 40
 MESSAGES = [{"role": "user", "content": "hello"}]

@@ -23,9 +23,6 @@ from tests.faulty import Faulty, Script, Wire
 from tests.fleet import Fleet
 from tests.servers import chunks
 
-# litellm makes its coroutine in a thread, and leaves it there if it is cancelled meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine '.*' was never awaited:RuntimeWarning")
-
 SOON = 0.1
 CHAT, MESSAGES = Operation.CHAT, Operation.MESSAGES
 EVENTS = messages.frames(messages.events("one", " two"))

@@ -22,9 +22,6 @@ from tests.fleet import Fleet, says, streams
 from tests.servers import Json, chunks
 from tests.upstream.conftest import events
 
-# litellm makes its coroutine in a thread, and leaves it there if the time is over meanwhile.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'OpenAIChatCompletion:RuntimeWarning")
-
 PLAIN, STREAMED, EITHER = (False,), (True,), (False, True)
 BROKE_OFF, UNREADABLE = "The provider broke off its answer", "The provider's answer cannot be read"
 LATE = "The provider did not answer in time"

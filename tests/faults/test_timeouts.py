@@ -15,8 +15,6 @@ from tests.fleet import Fleet
 from tests.servers import chunk, chunks
 from tests.upstream.conftest import events
 
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine 'OpenAIChatCompletion:RuntimeWarning")
-
 LATE = "litellm.Timeout: The provider did not answer in time"
 # What is slow takes so long, and not longer than what has time.
 SLOW = 2 * TIMEOUT
