@@ -164,7 +164,7 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         node = secrets.token_hex(4)
         ledger = Ledger(store.ledger, store.database.path, node)
         await ledger.start()
-        budgets = Budgets(store.ledger, ledger, node)
+        budgets = Budgets(store.ledger, ledger, node, registry.knows)
         lanes = Lanes(settings.max_answer_bytes)
         lanes.start()
         limiter = Limiter()

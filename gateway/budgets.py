@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +23,7 @@ from gateway.store.ledger import LedgerStore, current_period
 
 FOLLOW_SECONDS = 0.5
 _PAGE = 1000
+_FEW_ACCOUNTS = 250
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,16 @@ class Reservation:
 class Budgets:
     """Counted in this process; what others spend is added within `FOLLOW_SECONDS`."""
 
-    def __init__(self, store: LedgerStore, ledger: Ledger, node: str) -> None:
+    def __init__(
+        self,
+        store: LedgerStore,
+        ledger: Ledger,
+        node: str,
+        is_known: Callable[[str], bool] = lambda _owner_id: True,
+    ) -> None:
+        """`is_known` says of a key's or team's id whether it is still there."""
+        self._is_known = is_known
+        self._kept = _FEW_ACCOUNTS
         self._store = store
         self._ledger = ledger
         self._node = node
@@ -126,6 +136,7 @@ class Budgets:
             await asyncio.sleep(FOLLOW_SECONDS)
             try:
                 await self._follow()
+                self._forget_gone()
             except Exception:
                 if not failing:
                     log.exception("Cannot read what other processes spent")
@@ -146,6 +157,19 @@ class Budgets:
             for position, row in page:
                 self._add(position, row)
             self._position = page[-1][0]
+
+    def _forget_gone(self) -> None:
+        """Drop the accounts of keys and teams that are no more, whenever there are twice as many
+        as were kept the last time."""
+        if len(self._accounts) < 2 * self._kept:
+            return
+        busy = {owner.id for running in self._running for owner in running.owners}
+        self._accounts = {
+            owner_id: account
+            for owner_id, account in self._accounts.items()
+            if owner_id in busy or self._is_known(owner_id)
+        }
+        self._kept = max(_FEW_ACCOUNTS, len(self._accounts))
 
     def _add(self, position: int, row: LedgerRow) -> None:
         for owner_id in (row.key_id, row.team_id):

@@ -55,6 +55,10 @@ class Registry:
             return _revoked(secret_hash)
         return key
 
+    def knows(self, owner_id: str) -> bool:
+        """Whether there is a key, not revoked, or a team with this id."""
+        return owner_id in self._hashes or owner_id in self.teams
+
     def prices(self, model: Model) -> Prices | None:
         """What the model, or one that a pattern stands for, costs; None where that is not known."""
         registered = self.catalogue.deployments.get(model.id)

@@ -274,3 +274,20 @@ async def test_a_database_that_cannot_be_read_is_a_503(gateway: Gateway, stream:
     assert (await gateway.chat(key["key"])).status_code == 200
     rows = await gateway.rows(key["id"], 2)
     assert [row.outcome for row in rows] == ["refused", "complete"]
+
+
+async def test_accounts_of_revoked_keys_are_dropped(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.budgets._FEW_ACCOUNTS", 2)
+    budgets = gateway.app.state.services.budgets
+    budgets._kept = 2
+    keys = [await gateway.issue_key(max_budget=1) for _ in range(4)]
+    for each in keys:
+        assert (await gateway.chat(each["key"])).status_code == 200
+    for each in keys[:3]:
+        await gateway.manage("DELETE", f"/keys/{each['id']}")
+    async with asyncio.timeout(5):
+        while set(budgets._accounts) != {keys[3]["id"]}:
+            await asyncio.sleep(0.02)
+    assert (await gateway.chat(keys[3]["key"])).status_code == 200

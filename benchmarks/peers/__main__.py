@@ -100,7 +100,8 @@ def _paced(servers: Sequence[Server], given: argparse.Namespace) -> Iterator[dic
 
 def _keep(results: dict[str, Any], part: str, done: dict[str, Any], output: Path) -> None:
     """Write all anew: what was measured so far survives whatever comes."""
-    results[part].append(done)
+    # The page is of what is kept, and can be made of it again.
+    results[part].append(_rounded(done))
     print(" ".join(f"{name}={_short(value)}" for name, value in done.items()), flush=True)
     (output / "results.json").write_text(_compact(results))
     (output / "results.svg").write_text(plot(results))
@@ -115,7 +116,7 @@ def _compact(results: dict[str, Any]) -> str:
     """A measurement a line, to be read and compared."""
     lines = [f'"{name}": {json.dumps(results[name])}' for name in ("about", "versions", "options")]
     for name in ("loads", "paced"):
-        each = ",\n".join(json.dumps(_rounded(done)) for done in results[name])
+        each = ",\n".join(json.dumps(done) for done in results[name])
         lines.append(f'"{name}": [\n{each}\n]')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -123,7 +124,7 @@ def _compact(results: dict[str, Any]) -> str:
 def _rounded(value: Any) -> Any:
     match value:
         case float():
-            return float(f"{value:.4g}")
+            return float(f"{value:.6g}")
         case dict():
             return {name: _rounded(each) for name, each in value.items()}
         case list():
