@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gateway.catalogue import Catalogue
 from gateway.pricing import Prices, prices_of
@@ -18,6 +18,8 @@ from gateway.store import Store
 
 POLL_SECONDS = 0.5
 _MOST_MADE = 1000
+# Whoever uses one that was revoked before these is told that it is unknown.
+_MOST_REVOKED = 10_000
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +36,8 @@ class Registry:
         self._stamps: Mapping[str, int] = {}
         self._keys: dict[str, Key] = {}
         self._hashes: dict[str, tuple[str, ...]] = {}
-        # Of keys that come and go, most are gone: their hashes are all that is kept.
-        self._revoked: set[str] = set()
+        # Of keys that come and go, most are gone: of the last, their hashes are kept, in order.
+        self._revoked: OrderedDict[str, None] = OrderedDict()
         self._refreshing = asyncio.Lock()
         self._prices: dict[str, Prices | None] = {}
         # Of models that a pattern stands for.
@@ -48,7 +50,7 @@ class Registry:
     def key(self, secret_hash: str) -> Key | None:
         """The key with this hash, or with this one before its last rotation; live or not.
 
-        Of one that was revoked nothing is told but that.
+        Of one that was revoked nothing is told but that; nothing, if many were since.
         """
         key = self._keys.get(secret_hash)
         if key is None and secret_hash in self._revoked:
@@ -110,10 +112,16 @@ class Registry:
                 self._keys.pop(known, None)
             hashes = tuple(known for known in (key.secret_hash, key.retiring_hash) if known)
             if key.revoked_at is not None:
-                self._revoked.update(hashes)
+                self._note_revoked(hashes)
                 continue
             self._hashes[key.id] = hashes
             self._keys |= dict.fromkeys(hashes, key)
+
+    def _note_revoked(self, hashes: Iterable[str]) -> None:
+        for known in hashes:
+            self._revoked[known] = None
+            if len(self._revoked) > _MOST_REVOKED:
+                self._revoked.popitem(last=False)
 
     async def watch(self) -> None:
         """Refresh until cancelled. What is known stays in use while the database fails."""

@@ -211,6 +211,21 @@ async def test_a_revoked_key_stays_known_after_a_start(store: Store) -> None:
     assert _state(fresh, issued) == "revoked"
 
 
+async def test_of_revoked_keys_only_the_last_stay_known(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.registry._MOST_REVOKED", 2)
+    issued = [key(f"sk-{number}") for number in range(3)]
+    for each in issued:
+        await store.keys.add(each, TESTER)
+    for each in issued:
+        await store.keys.revoke([each.id], 2000, TESTER)
+    fresh = Registry(store)
+    await fresh.refresh()
+    assert fresh.key(issued[0].secret_hash) is None
+    assert [_state(fresh, each) for each in issued[1:]] == ["revoked"] * 2
+
+
 async def test_a_key_with_a_new_secret_is_not_found_by_the_old_one(
     store: Store, registry: Registry
 ) -> None:

@@ -156,8 +156,9 @@ class Keys:
             return {row.secret_hash: row.key_id for row in rows}
 
     async def changed_since(self, stamp: int) -> list[Key]:
-        """The keys that were added or changed after the topic had this stamp."""
-        return await self._select(select(*_COLUMNS).where(keys.c.stamp > stamp))
+        """The keys that were added or changed after the topic had this stamp, in that order."""
+        changed = keys.c.stamp > stamp
+        return await self._select(select(*_COLUMNS).where(changed).order_by(keys.c.stamp))
 
     @uncancelled
     async def add(self, key: Key, by: Actor) -> None:
