@@ -182,12 +182,12 @@ async def test_a_failing_look_at_others_is_logged_once_and_made_up_for(
     mine = key()
     assert await here.spent(mine, NOON) == 0
     watching = asyncio.create_task(here.budgets.watch())
-    async with store.database.write("ledger") as write:
-        await write.connection.exec_driver_sql("ALTER TABLE ledger RENAME TO lost")
+    async with store.database.append() as connection:
+        await connection.exec_driver_sql("ALTER TABLE ledger RENAME TO lost")
     await asyncio.sleep(0.1)
     assert caplog.text.count("Cannot read what other processes spent") == 1
-    async with store.database.write("ledger") as write:
-        await write.connection.exec_driver_sql("ALTER TABLE lost RENAME TO ledger")
+    async with store.database.append() as connection:
+        await connection.exec_driver_sql("ALTER TABLE lost RENAME TO ledger")
     await there.spend(mine, 5, NOON)
     await there.ledger.flush()
     async with asyncio.timeout(5):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.display import HIDDEN, timestamp
 from gateway.records import Actor
-from gateway.store.database import Database, Write
+from gateway.store.database import Database
 from gateway.store.tables import audit
 
 Json = Mapping[str, Any]
@@ -126,7 +127,7 @@ class AuditLog:
 
 
 async def note(
-    write: Write,
+    connection: AsyncConnection,
     by: Actor,
     action: str,
     target: tuple[str, str | None],
@@ -153,7 +154,7 @@ async def note(
         "before": before,
         "after": after,
     }
-    await write.connection.execute(insert(audit).values(values))
+    await connection.execute(insert(audit).values(values))
 
 
 def marked(view: Any, old: Any, new: Any) -> Any:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from gateway.errors import GatewayError
 from gateway.store.tables import stamps
 
-Topic = Literal["models", "keys", "teams", "settings", "ledger"]
+Topic = Literal["models", "keys", "teams", "settings"]
 
 _WAL_ATTEMPTS = 100
 _WAL_PAUSE_SECONDS = 0.05
@@ -86,7 +86,7 @@ class Database:
         event.listen(self._engine.sync_engine, "begin", _on_begin)
 
     def subscribe(self, changed: Callable[[], Awaitable[object]]) -> None:
-        """Await `changed()` after each write that this process commits, but to the ledger."""
+        """Await `changed()` after each write to a topic that this process commits."""
         self._subscribers.append(changed)
 
     async def migrate(self) -> None:
@@ -144,21 +144,28 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self, topic: Topic) -> AsyncIterator[Write]:
-        """Change a topic's rows: all of it or, after an exception, nothing.
+    async def append(self) -> AsyncIterator[AsyncConnection]:
+        """Change rows that belong to no topic: all of it or, after an exception, nothing.
 
-        What is committed is not undone by a subscriber that fails: that is logged. For methods
-        marked `uncancelled`.
+        For methods marked `uncancelled`.
         """
         async with self._writing, self._writer.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self, topic: Topic) -> AsyncIterator[Write]:
+        """Change a topic's rows, as `append` does, and have all processes know.
+
+        What is committed is not undone by a subscriber that fails: that is logged.
+        """
+        async with self.append() as connection:
             raised = update(stamps).where(stamps.c.topic == topic)
             stamp = await connection.scalar(
                 raised.values(value=stamps.c.value + 1).returning(stamps.c.value)
             )
             assert isinstance(stamp, int), f"no stamp for {topic}"  # noqa: S101
             yield Write(connection, stamp)
-        # Of the ledger there are several writes a second, and nobody goes by them.
-        for changed in self._subscribers if topic != "ledger" else ():
+        for changed in self._subscribers:
             try:
                 await changed()
             except Exception:

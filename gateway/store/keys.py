@@ -168,7 +168,9 @@ class Keys:
                 await _check_team(write, key)
                 await _check_secret(write, key)
                 await write.connection.execute(insert(keys).values(_row(key, write)))
-                await note(write, by, "key.add", (key.id, key.label), None, key_view(key))
+                await note(
+                    write.connection, by, "key.add", (key.id, key.label), None, key_view(key)
+                )
         except IntegrityError:
             raise _known_already() from None
 
@@ -203,7 +205,12 @@ class Keys:
                 changed = update(keys).where(keys.c.id == key_id).values(_row(new, write))
                 await write.connection.execute(changed)
                 await note(
-                    write, by, "key.update", (new.id, new.label), key_view(old), key_view(new)
+                    write.connection,
+                    by,
+                    "key.update",
+                    (new.id, new.label),
+                    key_view(old),
+                    key_view(new),
                 )
         except IntegrityError:
             raise _known_already() from None
@@ -228,7 +235,9 @@ class Keys:
             revoked = (await write.connection.execute(changed)).all()
             for key_id, label in revoked:
                 then = {"revoked_at": timestamp(now)}
-                await note(write, by, "key.revoke", (key_id, label), {"revoked_at": None}, then)
+                await note(
+                    write.connection, by, "key.revoke", (key_id, label), {"revoked_at": None}, then
+                )
         return len(revoked)
 
     async def _select(self, query: Select[Any]) -> list[Key]:

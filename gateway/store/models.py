@@ -69,7 +69,9 @@ class Models:
                 raise Conflict(
                     f"Another model has the id {model.id!r}", param="model_info.id"
                 ) from None
-            await note(write, by, "model.add", (model.id, model.name), None, model_view(model))
+            await note(
+                write.connection, by, "model.add", (model.id, model.name), None, model_view(model)
+            )
         return len(others) + 1
 
     async def change(self, named: str, change: Callable[[Model], Model], by: Actor) -> Model:
@@ -103,7 +105,7 @@ class Models:
                 self._refuse_twin(new, await _of_name(write.connection, new.name))
             stored = update(models).where(models.c.id == new.id).values(self._row(new))
             await write.connection.execute(stored)
-            await note(write, by, "model.update", (new.id, new.name), *_views(old, new))
+            await note(write.connection, by, "model.update", (new.id, new.name), *_views(old, new))
         return new
 
     @uncancelled
@@ -131,7 +133,9 @@ class Models:
         # Without what was sealed: to be rid of a model must not need the secret key.
         model = self._model(row, unseal=False)
         await write.connection.execute(delete(models).where(models.c.id == model.id))
-        await note(write, by, "model.remove", (model.id, model.name), model_view(model), None)
+        await note(
+            write.connection, by, "model.remove", (model.id, model.name), model_view(model), None
+        )
         return model
 
     def _refuse_twin(self, model: Model, rows: Sequence[Row[Any]]) -> None:

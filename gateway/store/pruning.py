@@ -40,5 +40,5 @@ class Pruning:
     async def note(self, expired: Expired, before: int, by: Actor) -> None:
         """Note in the audit log what is about to be removed; `before` is in seconds."""
         gone = {"started_before": timestamp(before), **asdict(expired)}
-        async with self._database.write("ledger") as write:
-            await note(write, by, "ledger.prune", ("ledger", None), gone, None)
+        async with self._database.append() as connection:
+            await note(connection, by, "ledger.prune", ("ledger", None), gone, None)

@@ -52,7 +52,7 @@ class CallSettingsStore:
             await write.connection.execute(delete(settings).where(_KNOWN))
             if rows:
                 await write.connection.execute(insert(settings), rows)
-            await note(write, by, "settings.update", ("settings", None), before, after)
+            await note(write.connection, by, "settings.update", ("settings", None), before, after)
         return new
 
 

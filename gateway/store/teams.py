@@ -45,7 +45,9 @@ class Teams:
         try:
             async with self._database.write("teams") as write:
                 await write.connection.execute(insert(teams).values(asdict(team)))
-                await note(write, by, "team.add", (team.id, team.name), None, team_view(team))
+                await note(
+                    write.connection, by, "team.add", (team.id, team.name), None, team_view(team)
+                )
         except IntegrityError as error:
             raise _taken(team, error) from None
 
@@ -70,7 +72,7 @@ class Teams:
             except IntegrityError as error:
                 raise _taken(new, error) from None
             views = team_view(old), team_view(new)
-            await note(write, by, "team.update", (new.id, new.name), *views)
+            await note(write.connection, by, "team.update", (new.id, new.name), *views)
         return new
 
     @uncancelled
@@ -90,7 +92,9 @@ class Teams:
             if row is None:
                 raise _unknown(team_id)
             team = _team(row)
-            await note(write, by, "team.remove", (team.id, team.name), team_view(team), None)
+            await note(
+                write.connection, by, "team.remove", (team.id, team.name), team_view(team), None
+            )
 
 
 def _same(old: Team, new: Team) -> bool:

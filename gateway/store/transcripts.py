@@ -25,8 +25,8 @@ class Transcripts:
             NotFound: None is stored; nothing goes into the log.
         """
         query = select(transcripts).where(transcripts.c.id == call_id)
-        async with self._database.write("ledger") as write:
-            row = (await write.connection.execute(query)).first()
+        async with self._database.append() as connection:
+            row = (await connection.execute(query)).first()
             if row is None:
                 raise NotFound(
                     f"No transcript of the request {call_id!r} is stored. Prompts and answers are "
@@ -34,14 +34,14 @@ class Transcripts:
                     "long as maximum_spend_logs_retention_period says",
                     param="id",
                 )
-            await note(write, by, "transcript.read", (call_id, None), None, None)
+            await note(connection, by, "transcript.read", (call_id, None), None, None)
         return Transcript(**row._mapping)
 
     @uncancelled
     async def remove_before(self, started_ms: int, limit: int) -> int:
         """Delete up to `limit` of those that started before then; say how many."""
         old = select(transcripts.c.id).where(transcripts.c.started_ms < started_ms).limit(limit)
-        async with self._database.write("ledger") as write:
-            gone = list(await write.connection.scalars(old))
-            await write.connection.execute(delete(transcripts).where(among(transcripts.c.id, gone)))
+        async with self._database.append() as connection:
+            gone = list(await connection.scalars(old))
+            await connection.execute(delete(transcripts).where(among(transcripts.c.id, gone)))
         return len(gone)
