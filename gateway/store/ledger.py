@@ -11,9 +11,8 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Dialect, Select, delete, func, insert, select
+from sqlalchemy import Connection, Dialect, Select, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.periods import DAY, period_start
 from gateway.records import Key, LedgerRow, Team
@@ -66,26 +65,9 @@ class LedgerStore:
 
         `node` names the process that wrote them.
         """
-        async with self._database.append() as connection:
-            ids = [row.id for row in rows]
-            query = select(ledger.c.id).where(among(ledger.c.id, ids))
-            known = set(await connection.scalars(query))
-            fresh = [row for row in rows if row.id not in known]
-            if not fresh:
-                return
-            await _insert(connection, fresh, node)
-            added = upsert(daily)
-            await connection.execute(
-                added.on_conflict_do_update(
-                    index_elements=_DIMENSIONS,
-                    set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
-                ),
-                _sums(fresh),
-            )
-            added_ids = {row.id for row in fresh}
-            kept = [asdict(each) for each in transcripts_of if each.id in added_ids]
-            if kept:
-                await connection.execute(insert(transcripts), kept)
+        await self._database.append_in_thread(
+            lambda connection: _write(connection, rows, transcripts_of, node)
+        )
 
     async def last_position(self) -> int:
         """The position of the newest row."""
@@ -178,14 +160,40 @@ class LedgerStore:
         return len(gone)
 
 
-async def _insert(connection: AsyncConnection, rows: Iterable[LedgerRow], node: str) -> None:
+def _write(
+    connection: Connection,
+    rows: Sequence[LedgerRow],
+    transcripts_of: Sequence[Transcript],
+    node: str,
+) -> None:
+    query = select(ledger.c.id).where(among(ledger.c.id, [row.id for row in rows]))
+    known = set(connection.scalars(query))
+    fresh = [row for row in rows if row.id not in known]
+    if not fresh:
+        return
+    _insert(connection, fresh, node)
+    added = upsert(daily)
+    connection.execute(
+        added.on_conflict_do_update(
+            index_elements=_DIMENSIONS,
+            set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
+        ),
+        _sums(fresh),
+    )
+    added_ids = {row.id for row in fresh}
+    kept = [asdict(each) for each in transcripts_of if each.id in added_ids]
+    if kept:
+        connection.execute(insert(transcripts), kept)
+
+
+def _insert(connection: Connection, rows: Iterable[LedgerRow], node: str) -> None:
     """Not by SQLAlchemy's own way, which takes four times as long for so many parameters."""
     statement, names = _insertion(connection.dialect)
     get, tags = attrgetter(*names), names.index("tags")
     parameters = [[*get(row), node] for row in rows]
     for each in parameters:
         each[tags] = json.dumps(each[tags])
-    await connection.exec_driver_sql(statement, [tuple(each) for each in parameters])
+    connection.exec_driver_sql(statement, [tuple(each) for each in parameters])
 
 
 @functools.cache
