@@ -158,10 +158,6 @@ class DirectLane:
             async for piece in received:
                 batch, fault = _taken(reader, piece, reading)
                 if reading.ended:
-                    # Whatever comes of the rest: nothing is missing.
-                    with suppress(Exception):
-                        async with asyncio.timeout(_REST_SECONDS):
-                            await anext(received, None)
                     break
                 if batch:
                     yield batch
@@ -169,10 +165,15 @@ class DirectLane:
                     raise fault
             else:
                 batch = []
-        if (last := reading.end()) is not None:
-            batch.append(last)
-        if batch:
-            yield batch
+            if (last := reading.end()) is not None:
+                batch.append(last)
+            if batch:
+                yield batch
+            if reading.ended:
+                # Whatever comes of the rest: nothing is missing.
+                with suppress(Exception):
+                    async with asyncio.timeout(_REST_SECONDS):
+                        await anext(received, None)
 
 
 def _taken(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -132,6 +133,28 @@ async def test_a_connection_is_used_again(gateway: Gateway, key: str) -> None:
     for stream in (False, True, True, False):
         assert (await gateway.chat(key, stream=stream)).status_code == 200
     assert len(ports) == 1
+
+
+async def test_the_last_text_does_not_wait_for_the_connections_end(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.upstream.direct_lane._REST_SECONDS", 60)
+    read = asyncio.Event()
+
+    async def held() -> AsyncIterator[str]:
+        yield "".join(f"data: {json.dumps(each)}\n\n" for each in chunks()) + "data: [DONE]\n\n"
+        await read.wait()
+
+    gateway.provider.does(lambda: StreamingResponse(held(), media_type="text/event-stream"))
+    url = f"{gateway.url}/v1/chat/completions"
+    headers = {"authorization": f"Bearer {key}"}
+    async with gateway.http.stream("POST", url, content=STREAMED, headers=headers) as got:
+        lines = got.aiter_lines()
+        async for line in lines:
+            if '"finish_reason":"stop"' in line.replace(" ", ""):
+                break
+        read.set()
+        assert [line async for line in lines if line][-1] == "data: [DONE]"
 
 
 async def test_what_needs_translation_goes_by_litellm(gateway: Gateway, key: str) -> None:
