@@ -20,6 +20,7 @@ from gateway.ids import request_id
 from gateway.ledger import Ledger
 from gateway.limits import Admission, Limiter
 from gateway.metering import METERED
+from gateway.metrics import Metrics
 from gateway.pricing import Prices
 from gateway.records import Call, Content, LedgerRow, Model, Operation, Outcome, Team, Usage
 from gateway.said import said
@@ -64,12 +65,15 @@ class _Clock:
 
 
 class Accounting:
-    """Opens and settles bills: limits, budgets and ledger as one."""
+    """Opens and settles bills: limits, budgets, ledger and metrics as one."""
 
-    def __init__(self, limiter: Limiter, budgets: Budgets, ledger: Ledger) -> None:
+    def __init__(
+        self, limiter: Limiter, budgets: Budgets, ledger: Ledger, metrics: Metrics
+    ) -> None:
         self._limiter = limiter
         self._budgets = budgets
         self._ledger = ledger
+        self._metrics = metrics
 
     async def open(
         self,
@@ -126,6 +130,7 @@ class Accounting:
         try:
             self._ledger.settle(row, transcript)
         finally:
+            self._metrics.call(row)
             if bill.reservation is not None:
                 self._budgets.settle(bill.reservation, row)
             tokens = row.prompt_tokens + row.completion_tokens

@@ -39,11 +39,14 @@ from gateway.http.litellm import keys as litellm_keys
 from gateway.http.litellm import models as litellm_models
 from gateway.http.litellm import spend as litellm_spend
 from gateway.http.litellm import teams as litellm_teams
+from gateway.http.metrics import State
+from gateway.http.metrics import show as show_metrics
 from gateway.http.middleware import Boundary, unrouted
 from gateway.http.openapi import Document
 from gateway.http.requests import Services
 from gateway.ledger import Ledger
 from gateway.limits import Limiter
+from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.records import Operation
 from gateway.registry import Registry
@@ -52,6 +55,7 @@ from gateway.settings import Settings
 from gateway.store import Store
 from gateway.upstream.formats import FORMATS
 from gateway.upstream.lanes import Lanes
+from gateway.vault import check_strength
 
 API = "/api/v1/gateway"
 # The same calls at the gateway's own address, OpenAI's and LiteLLM's.
@@ -82,12 +86,19 @@ class _App(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         # Starlette's outermost layer would answer what `Boundary` answers.
         routed = ExceptionMiddleware(self.router, {HTTPException: unrouted})
-        return Boundary(Calls(routed, self.routes))
+        return Boundary(Calls(routed, self.routes), self._count)
+
+    def _count(self, method: str, route: str | None, status: int, seconds: float) -> None:
+        found: Services | None = getattr(self.state, "services", None)
+        # The document can be had of an app that has not been started.
+        if found is not None:
+            found.metrics.request(method, route, status, seconds)
 
 
 def _routes() -> Iterator[BaseRoute]:
     yield Route("/", anthropic.answer_probe, methods=["GET"])
     yield Route("/openapi.json", Document().answer, methods=["GET"])
+    yield Route("/metrics", show_metrics, methods=["GET"])
     # A name may hold slashes, escaped or not.
     one_model = f"{API}/models/{{name:path}}"
     yield Route(f"{API}/models", models.add_model, methods=["POST"])
@@ -154,6 +165,8 @@ def _call(path: str, operation: Operation) -> BaseRoute:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
+    if settings.metrics_key is not None:
+        check_strength(settings.metrics_key, "GATEWAY_METRICS_KEY")
     async with Store.open(settings) as store:
         made = await ensure_admin_key(store, settings.admin_key)
         if made:
@@ -168,13 +181,16 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         lanes = Lanes(settings.max_answer_bytes)
         lanes.start()
         limiter = Limiter()
-        failover = Failover(registry, Deployments(), limiter)
+        deployments = Deployments()
+        failover = Failover(registry, deployments, limiter)
         path = store.database.path
         cache = ResponseCache(path.with_name(f"{path.name}.cache"), settings.redis_url)
-        accounting = Accounting(limiter, budgets, ledger)
+        metrics = Metrics(registry.model_name)
+        metrics.registry.register(State(registry, ledger, deployments))
+        accounting = Accounting(limiter, budgets, ledger, metrics)
         pipeline = Pipeline(registry, accounting, failover, lanes, cache)
         app.state.services = Services(
-            settings, store, registry, lanes.litellm, ledger, budgets, pipeline
+            settings, store, registry, lanes.litellm, ledger, budgets, pipeline, metrics
         )
         retention = Retention(store, registry)
         running = [

@@ -195,6 +195,11 @@ class Deployments:
         now = self._clock()
         return [model for model in deployments if self.condition(model).takes_calls(now)]
 
+    def cooling(self) -> set[str]:
+        """The ids of those that are left alone, or tried by single calls."""
+        conditions = list(self._conditions.items())
+        return {named[0] for named, each in conditions if each.cools_until is not None}
+
     def seconds_until_able(self, deployments: Sequence[Model]) -> float:
         """Until the first of some that cool down is to be tried again."""
         now = self._clock()

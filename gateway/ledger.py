@@ -69,6 +69,11 @@ class Ledger:
         self._journal = Journal(journal_path(self._database, self._node))
         self._flushing = asyncio.create_task(self._flush_until_end())
 
+    @property
+    def running(self) -> int:
+        """How many requests have been opened and not settled."""
+        return len(self._running)
+
     async def room(self) -> None:
         """Wait until another request can be taken on.
 

@@ -57,9 +57,19 @@ class Registry:
             return _revoked(secret_hash)
         return key
 
+    @property
+    def key_count(self) -> int:
+        """How many keys there are that are not revoked."""
+        return len(self._hashes)
+
     def knows(self, owner_id: str) -> bool:
         """Whether there is a key, not revoked, or a team with this id."""
         return owner_id in self._hashes or owner_id in self.teams
+
+    def model_name(self, deployment_id: str) -> str | None:
+        """The name that a deployment is registered under, a pattern perhaps; None if it is not."""
+        model = self.catalogue.deployments.get(deployment_id)
+        return model.name if model else None
 
     def prices(self, model: Model) -> Prices | None:
         """What the model, or one that a pattern stands for, costs; None where that is not known."""

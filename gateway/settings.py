@@ -37,6 +37,7 @@ class Settings:
         secret_key: One or more Fernet keys, comma separated, newest first; None for the key
             file beside the database.
         admin_key: An admin key to accept besides those in the database.
+        metrics_key: What may read `/metrics` and nothing else, besides the admin keys.
         max_body_bytes: The largest request body that is read.
         max_answer_bytes: The most that is read of a provider's answer, streams too.
         redis_url: Where the cache of answers is, if the call settings have it in Redis.
@@ -45,6 +46,7 @@ class Settings:
     database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     admin_key: str | None = field(default=None, repr=False)
+    metrics_key: str | None = field(default=None, repr=False)
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES
     redis_url: str | None = field(default=None, repr=False)
@@ -69,6 +71,7 @@ class Settings:
             database_url=present.get("GATEWAY_DATABASE_URL", DEFAULT_DATABASE_URL),
             secret_key=present.get("GATEWAY_SECRET_KEY"),
             admin_key=present.get("GATEWAY_ADMIN_KEY"),
+            metrics_key=present.get("GATEWAY_METRICS_KEY"),
             max_body_bytes=_bytes(present, "GATEWAY_MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES),
             max_answer_bytes=_bytes(present, "GATEWAY_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES),
             redis_url=redis_url,

@@ -21,6 +21,7 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("GATEWAY_DATABASE_URL", "sqlite:////srv/g.db", "database_url", "sqlite:////srv/g.db"),
         ("GATEWAY_SECRET_KEY", "new,old", "secret_key", "new,old"),
         ("GATEWAY_ADMIN_KEY", "sk-abc", "admin_key", "sk-abc"),
+        ("GATEWAY_METRICS_KEY", "sk-abc", "metrics_key", "sk-abc"),
         ("GATEWAY_MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
         ("GATEWAY_MAX_BODY_BYTES", "0001", "max_body_bytes", 1),
         ("GATEWAY_REDIS_URL", "rediss://h:1/0", "redis_url", "rediss://h:1/0"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
@@ -14,18 +14,20 @@ class Calls:
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
-        self._endpoints: dict[str, Callable[[Request], Awaitable[ASGIApp]]] = {
-            route.path: route.endpoint
+        self._routes = {
+            route.path: route
             for route in routes
             if isinstance(route, Route) and route.methods == {"POST"} and not route.param_convertors
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = None
+        route = None
         if scope["type"] == "http" and scope["method"] == "POST":
-            endpoint = self._endpoints.get(scope["path"])
-        if endpoint is None:
+            route = self._routes.get(scope["path"])
+        if route is None:
             await self._app(scope, receive, send)
             return
-        response = await endpoint(Request(scope, receive, send))
+        # As Starlette's router says which it is.
+        scope["route"] = route
+        response: ASGIApp = await route.endpoint(Request(scope, receive, send))
         await response(scope, receive, send)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -27,12 +28,16 @@ _ACCEPTED_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 # LiteLLM has routes with a key in the path, and some put one where an id belongs.
 _SECRET = re.compile("sk-[^/]+")
 
+Count = Callable[[str, str | None, int, float], None]
+"""Counts a request: its method, the template of its path if it has one, status, seconds."""
+
 
 class Boundary:
     """Echoes `x-request-id` or makes one, logs each request, and turns exceptions into JSON."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, count: Count) -> None:
         self._app = app
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,13 +74,17 @@ class Boundary:
             )
             await self._answer(failure, scope, receive, send_with_id, status)
         finally:
+            # nginx's number for a client that closed its connection first
+            status = status or 499
+            seconds = time.perf_counter() - started
+            route = scope.get("route")
+            self._count(scope["method"], route and route.path, status, seconds)
             access.info(
                 "%s %s %s %.1fms %s",
                 scope["method"],
                 _logged(scope["path"]),
-                # nginx's number for a client that closed its connection first
-                status or 499,
-                (time.perf_counter() - started) * 1000,
+                status,
+                seconds * 1000,
                 request_id,
             )
 

@@ -18,6 +18,7 @@ from gateway.auth import authenticate, credential, require_admin
 from gateway.budgets import Budgets
 from gateway.errors import BodyTooLarge, InvalidField, InvalidRequest, NotAuthenticated, TooSlow
 from gateway.ledger import Ledger
+from gateway.metrics import Metrics
 from gateway.pipeline import Answer, Pipeline
 from gateway.records import Actor, Content, Key
 from gateway.registry import Registry
@@ -49,6 +50,7 @@ class Services:
     ledger: Ledger
     budgets: Budgets
     pipeline: Pipeline
+    metrics: Metrics
     throttle: Throttle = field(default_factory=Throttle)
 
 

@@ -83,7 +83,7 @@ async def test_an_unforeseen_failure_is_an_error_without_its_cause(
     async def broken(_: Request) -> Response:
         raise RuntimeError("secret detail")
 
-    app = Starlette(routes=[Route("/", broken)], middleware=[Middleware(Boundary)])
+    app = Starlette(routes=[Route("/", broken)], middleware=[Middleware(Boundary, count=print)])
     async with serving(app) as url, httpx.AsyncClient() as http:
         response = await http.get(url, headers={"x-request-id": "abc"})
     assert response.status_code == 500

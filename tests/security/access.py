@@ -39,6 +39,7 @@ _RULES: list[tuple[Access, str, str]] = [
     ("admin", "POST|PATCH", "/model/(new|update|delete|{id:path}/update)"),
     ("admin", ".+", "(/v2)?/(key|team|spend|global)/.+"),
     ("admin", _READ, "/health(/readiness/details)?"),
+    ("admin", _READ, "/metrics"),
 ]
 
 

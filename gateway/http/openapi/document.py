@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway import __version__
 from gateway.auth import HEADERS as KEY_HEADERS
-from gateway.http import openai
+from gateway.http import metrics, openai
 from gateway.http.openapi import calls, litellm, management
 from gateway.http.openapi.description import TAGS, Access, Description
 from gateway.http.openapi.examples import EXAMPLES
@@ -49,6 +49,15 @@ _OPTIONS: Json = {
 DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     Document.answer: Description(
         id="get_document", tag="health", summary="Get this document", answer=Json, access="public"
+    ),
+    metrics.show: Description(
+        id="get_metrics",
+        tag="health",
+        summary="Get what Prometheus collects; an admin key or GATEWAY_METRICS_KEY may",
+        media={
+            "text/plain": "In Prometheus' text format",
+            "application/openmetrics-text": "For whoever accepts that",
+        },
     ),
     **calls.DESCRIPTIONS,
     **management.DESCRIPTIONS,
