@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gateway.logs import Format, configuration, log_fast
 from gateway.settings import Settings
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
@@ -29,6 +29,7 @@ def serve(
         int, typer.Option(min=0, help="Seconds that running calls get to finish on shutdown.")
     ] = 60,
     log_level: LogLevel = "info",
+    log_format: Annotated[Format, typer.Option(help="Lines of text, or of JSON.")] = "text",
 ) -> None:
     """Run the gateway until it is stopped; running streams may finish first."""
     from gateway.commands.config import apply_file
@@ -36,7 +37,7 @@ def serve(
     if config is not None:
         apply_file(context, config)
     settings: Settings = context.obj
-    _log_fast()
+    log_fast()
     import uvicorn
 
     from gateway.app import create_app
@@ -46,42 +47,19 @@ def serve(
         host=host,
         port=port,
         timeout_graceful_shutdown=shutdown_timeout,
-        **server_options(log_level),
+        **server_options(log_level, log_format),
     )
 
 
-def server_options(log_level: str) -> dict[str, Any]:
+def server_options(log_level: str, log_format: Format = "text") -> dict[str, Any]:
     """How every uvicorn of ours runs."""
     return {
         "access_log": False,  # gateway.access knows the request's id
-        "log_config": _logging(log_level.upper()),
+        "log_config": configuration(log_level, log_format),
         "server_header": False,
         "http": "gateway.http.protocol:BoundedProtocol",
         "ws": "none",
         # Nobody is trusted to say who the client is.
         "proxy_headers": False,
         "lifespan": "on",
-    }
-
-
-def _log_fast() -> None:
-    """Leave out of log records what no line of ours tells.
-
-    https://docs.python.org/3/howto/logging.html#optimization
-    """
-    for name in ("logThreads", "logProcesses", "logMultiprocessing", "logAsyncioTasks"):
-        setattr(logging, name, False)
-    logging._srcfile = None
-
-
-def _logging(level: str) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {
-            "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
-        },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {"gateway": {"level": level}, "uvicorn": {"level": level}},
     }

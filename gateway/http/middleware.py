@@ -17,6 +17,7 @@ from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.http import anthropic
 from gateway.http.requests import ClientGone, json_response
 from gateway.ids import request_id as new_request_id
+from gateway.logs import request_id as logged_request_id
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("gateway.access")
@@ -48,6 +49,7 @@ class Boundary:
         )
         request_id = sent if _ACCEPTED_ID.fullmatch(sent) else new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
+        logged_request_id.set(request_id)
         started = time.perf_counter()
         status: int | None = None
 
@@ -79,14 +81,18 @@ class Boundary:
             seconds = time.perf_counter() - started
             route = scope.get("route")
             self._count(scope["method"], route and route.path, status, seconds)
-            access.info(
-                "%s %s %s %.1fms %s",
-                scope["method"],
-                _logged(scope["path"]),
-                status,
-                seconds * 1000,
-                request_id,
-            )
+            if access.isEnabledFor(logging.INFO):
+                told = {
+                    "method": scope["method"],
+                    "path": _logged(scope["path"]),
+                    "status": status,
+                    "duration_ms": round(seconds * 1000, 1),
+                }
+                access.info(
+                    "%(method)s %(path)s %(status)s %(duration_ms).1fms %(request_id)s",
+                    {**told, "request_id": request_id},
+                    extra=told,
+                )
 
     async def _answer(
         self, error: GatewayError, scope: Scope, receive: Receive, send: Send, status: int | None
