@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,6 @@ from gateway.ids import request_id
 from gateway.ledger import Ledger
 from gateway.limits import Admission, Limiter
 from gateway.metering import METERED
-from gateway.metrics import Metrics
 from gateway.pricing import Prices
 from gateway.records import Call, Content, LedgerRow, Model, Operation, Outcome, Team, Usage
 from gateway.said import said
@@ -44,6 +43,9 @@ _FREE = (Operation.COUNT_TOKENS,)
 # nginx's number for a client that closed its connection first.
 _GONE = 499
 
+Watcher = Callable[[Call, LedgerRow], object]
+"""Is told of each call that has ended. It must not fail."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -65,15 +67,15 @@ class _Clock:
 
 
 class Accounting:
-    """Opens and settles bills: limits, budgets, ledger and metrics as one."""
+    """Opens and settles bills: limits, budgets and ledger as one."""
 
     def __init__(
-        self, limiter: Limiter, budgets: Budgets, ledger: Ledger, metrics: Metrics
+        self, limiter: Limiter, budgets: Budgets, ledger: Ledger, watchers: Sequence[Watcher] = ()
     ) -> None:
         self._limiter = limiter
         self._budgets = budgets
         self._ledger = ledger
-        self._metrics = metrics
+        self._watchers = watchers
 
     async def open(
         self,
@@ -130,7 +132,8 @@ class Accounting:
         try:
             self._ledger.settle(row, transcript)
         finally:
-            self._metrics.call(row)
+            for watcher in self._watchers:
+                watcher(bill.call, row)
             if bill.reservation is not None:
                 self._budgets.settle(bill.reservation, row)
             tokens = row.prompt_tokens + row.completion_tokens

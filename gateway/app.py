@@ -53,6 +53,7 @@ from gateway.registry import Registry
 from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.traces import tracing
 from gateway.upstream.formats import FORMATS
 from gateway.upstream.lanes import Lanes
 from gateway.vault import check_strength
@@ -167,7 +168,7 @@ def _call(path: str, operation: Operation) -> BaseRoute:
 async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     if settings.metrics_key is not None:
         check_strength(settings.metrics_key, "GATEWAY_METRICS_KEY")
-    async with Store.open(settings) as store:
+    async with Store.open(settings) as store, tracing(settings.traces) as trace:
         made = await ensure_admin_key(store, settings.admin_key)
         if made:
             print(f"Admin key, shown this once: {made}", file=sys.stderr, flush=True)
@@ -187,7 +188,8 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         cache = ResponseCache(path.with_name(f"{path.name}.cache"), settings.redis_url)
         metrics = Metrics(registry.model_name)
         metrics.registry.register(State(registry, ledger, deployments))
-        accounting = Accounting(limiter, budgets, ledger, metrics)
+        watchers = [metrics.call, trace] if trace else [metrics.call]
+        accounting = Accounting(limiter, budgets, ledger, watchers)
         pipeline = Pipeline(registry, accounting, failover, lanes, cache)
         app.state.services = Services(
             settings, store, registry, lanes.litellm, ledger, budgets, pipeline, metrics

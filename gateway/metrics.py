@@ -20,7 +20,7 @@ from prometheus_client import (
 )
 
 from gateway import __version__
-from gateway.records import LedgerRow
+from gateway.records import Call, LedgerRow
 
 # From a cached answer to the longest of a thinking model.
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -119,7 +119,7 @@ class Metrics:
         counted[0].inc()
         counted[1].observe(seconds)
 
-    def call(self, row: LedgerRow) -> None:
+    def call(self, _call: Call, row: LedgerRow) -> None:
         """Count a call that has ended."""
         model, provider = self._labels(row)
         named = row.operation, model, provider, row.outcome

@@ -313,6 +313,8 @@ class Call:
     once: bool = False
     """Whether it is to be tried once only, to see what comes of that."""
     cache: CacheControl = CacheControl()
+    trace: Mapping[str, str] = field(default_factory=dict)
+    """The caller's headers that say of which trace the call is a part."""
     raw: bytes | None = field(default=None, repr=False)
     """The body as the caller wrote it, where it says no more and no less than `body`."""
 

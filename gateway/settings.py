@@ -18,6 +18,8 @@ SQLITE_PREFIX = "sqlite:///"
 DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
 # Room for ten large pictures.
 DEFAULT_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# https://opentelemetry.io/docs/specs/otel/protocol/exporter/
+_TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
@@ -38,6 +40,7 @@ class Settings:
             file beside the database.
         admin_key: An admin key to accept besides those in the database.
         metrics_key: What may read `/metrics` and nothing else, besides the admin keys.
+        traces: Whether spans go to where OpenTelemetry's own variables say.
         max_body_bytes: The largest request body that is read.
         max_answer_bytes: The most that is read of a provider's answer, streams too.
         redis_url: Where the cache of answers is, if the call settings have it in Redis.
@@ -47,13 +50,16 @@ class Settings:
     secret_key: str | None = field(default=None, repr=False)
     admin_key: str | None = field(default=None, repr=False)
     metrics_key: str | None = field(default=None, repr=False)
+    traces: bool = False
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES
     redis_url: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
-        """Read `GATEWAY_*`. A blank value counts as not set, and blanks around one are left out.
+        """Read `GATEWAY_*`, and two of OpenTelemetry's variables.
+
+        A blank value counts as not set, and blanks around one are left out.
 
         Raises:
             SettingsError: A value cannot be read; the message names the variable.
@@ -72,6 +78,8 @@ class Settings:
             secret_key=present.get("GATEWAY_SECRET_KEY"),
             admin_key=present.get("GATEWAY_ADMIN_KEY"),
             metrics_key=present.get("GATEWAY_METRICS_KEY"),
+            traces=any(present.get(name) for name in _TRACES)
+            and present.get("OTEL_SDK_DISABLED", "").lower() != "true",
             max_body_bytes=_bytes(present, "GATEWAY_MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES),
             max_answer_bytes=_bytes(present, "GATEWAY_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES),
             redis_url=redis_url,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -75,8 +75,14 @@ async def read_call(request: Request, operation: Operation) -> Call:
         tags,
         anthropic.passed_headers(operation, request.headers),
         cache=cache,
+        trace=_trace(headers),
         raw=raw if taken == sent else None,
     )
+
+
+def _trace(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """https://www.w3.org/TR/trace-context/"""
+    return {name: headers[name] for name in ("traceparent", "tracestate") if name in headers}
 
 
 async def list_models(request: Request) -> Response:
