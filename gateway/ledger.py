@@ -111,14 +111,17 @@ class Ledger:
 
     async def flush(self) -> None:
         """Store what is waiting now. Raises what the database raises."""
-        while self.waiting:
-            await self._store_batch()
+        # Not what comes meanwhile: it would be stored a few rows at a time, without an end.
+        left = len(self.waiting)
+        while left > 0 and self.waiting:
+            left -= await self._store_batch()
             async with self._room:
                 self._room.notify_all()
         self._shorten()
 
     @uncancelled
-    async def _store_batch(self) -> None:
+    async def _store_batch(self) -> int:
+        """Returns how many rows that were."""
         async with self.stored:
             batch = list(islice(self.waiting, _BATCH))
             kept = [self._transcripts[row.id] for row in batch if row.id in self._transcripts]
@@ -126,6 +129,7 @@ class Ledger:
             for row in batch:
                 self.waiting.popleft()
                 self._transcripts.pop(row.id, None)
+            return len(batch)
 
     async def aclose(self) -> None:
         """Store everything and end. What cannot be stored stays in the journal.
