@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from gateway import metering
@@ -38,6 +39,13 @@ _NOTE_SECONDS = 1.0
 _MOST_TOKENS = 2**53
 _LONGEST_TEXT = 256
 _NOTHING = Usage()
+_tokens = attrgetter(
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
 # What uses no tokens and costs nothing.
 _FREE = (Operation.COUNT_TOKENS,)
 # nginx's number for a client that closed its connection first.
@@ -332,6 +340,10 @@ class Bill:
             cost = 0
         elif cost is None and served and served.prices:
             cost = served.prices.cost(usage)
+        tokens = _tokens(usage)
+        if max(tokens) > _MOST_TOKENS or min(tokens) < 0:
+            tokens = tuple(map(_bounded, tokens))
+        prompt, completion, cached, written, reasoning = tokens
         return LedgerRow(
             id=self.id,
             request_id=call.request_id,
@@ -343,13 +355,13 @@ class Bill:
             served_model=served.model.name if served else None,
             deployment_id=served.model.id if served else None,
             provider=served.model.provider if served else None,
-            prompt_tokens=_bounded(usage.prompt_tokens),
-            completion_tokens=_bounded(usage.completion_tokens),
-            cached_tokens=_bounded(usage.cached_tokens),
-            cache_write_tokens=_bounded(usage.cache_write_tokens),
-            reasoning_tokens=_bounded(usage.reasoning_tokens),
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            cached_tokens=cached,
+            cache_write_tokens=written,
+            reasoning_tokens=reasoning,
             estimated=usage.estimated,
-            cost=cost if cost is None else _bounded(cost),
+            cost=None if cost is None else _bounded(cost),
             latency_ms=round(self.elapsed_ms()),
             first_token_ms=self._first_token_ms,
             status=status,
@@ -365,7 +377,7 @@ class Bill:
 
 
 def _bounded(number: int) -> int:
-    return number if 0 <= number <= _MOST_TOKENS else max(0, min(number, _MOST_TOKENS))
+    return max(0, min(number, _MOST_TOKENS))
 
 
 def _short(text: str) -> str:
