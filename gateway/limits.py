@@ -100,7 +100,7 @@ class Limiter:
                 self._counts.add(limit.counter, tokens)
 
     def _seconds_left(self, limit: _Limit) -> float:
-        return max(0.001, self._counts.ends(limit.counter) - time.time())
+        return max(0.001, self._counts.seconds_left(limit.counter))
 
     def _enter(self, key: Key) -> None:
         most = key.max_parallel_requests
@@ -119,7 +119,8 @@ class Limiter:
             del self._running[key.id]
 
     def _limited(self, key: Key, limit: _Limit) -> RateLimited:
-        resets = self._counts.ends(limit.counter)
+        left = self._counts.seconds_left(limit.counter)
+        resets = time.time() + left
         resets_at = datetime.fromtimestamp(math.ceil(resets), UTC)
         whose = f"{limit.scope}: {key.secret_hash}"
         return RateLimited(
@@ -128,7 +129,7 @@ class Limiter:
             f"Limit resets at: {resets_at:%Y-%m-%d %H:%M:%S} UTC",
             headers={
                 **_headers(limit, 0),
-                "retry-after": str(max(1, math.ceil(resets - time.time()))),
+                "retry-after": str(max(1, math.ceil(left))),
                 "rate_limit_type": limit.unit,
                 "reset_at": str(math.ceil(resets)),
             },
