@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.display import model_view
 from gateway.errors import Conflict, NotFound
 from gateway.records import Actor, Model
-from gateway.specs import deployment_of
 from gateway.store.audit import marked, note
 from gateway.store.database import Database, Write, uncancelled
 from gateway.store.tables import models
@@ -140,6 +139,9 @@ class Models:
 
     def _refuse_twin(self, model: Model, rows: Sequence[Row[Any]]) -> None:
         """Raises Conflict where one of the rows is the same deployment under another id."""
+        # It takes pydantic, a tenth of a second, and commands that only list things do without.
+        from gateway.specs import deployment_of
+
         bare = deployment_of(replace(model, secrets={}))
         for row in rows:
             if row.id == model.id or deployment_of(self._model(row, unseal=False)) != bare:
