@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
+import orjson
 from sqlalchemy import URL, Connection, create_engine, event, select, text, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -76,7 +77,9 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         # Not written as text: a path may hold ?, # or %.
-        self._engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+        self._engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(path)), json_deserializer=_read_json
+        )
         self._writer = self._engine.execution_options(gateway_begin="BEGIN IMMEDIATE")
         # Writers of this process wait here in turn. In SQLite they would each hold a connection,
         # which readers need, and be let in by luck.
@@ -229,6 +232,13 @@ def head() -> str:
 
 def _versions() -> set[str]:
     return {path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py")}
+
+
+def _read_json(text: object) -> Any:
+    if not isinstance(text, str):
+        # A number that stands alone, which SQLite keeps as one: SQLAlchemy goes by this error.
+        raise TypeError("no text")
+    return orjson.loads(text)
 
 
 def _on_connect(connection: Any, _record: object) -> None:
