@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Select, delete, func, insert, select
+from sqlalchemy import Connection, Dialect, Select, TextClause, delete, func, insert, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from gateway.periods import DAY, period_start
@@ -40,6 +41,20 @@ _SUMS = (
     "cost",
     "latency_ms",
 )
+
+
+def _adding() -> TextClause:
+    """Adds sums to those of the day. SQLAlchemy would compile it anew for every few rows, which
+    takes longer than to store them."""
+    added = upsert(daily)
+    statement = added.on_conflict_do_update(
+        index_elements=_DIMENSIONS,
+        set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
+    )
+    return text(str(statement.compile(dialect=sqlite.dialect(paramstyle="named"))))
+
+
+_ADD_SUMS = _adding()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +94,13 @@ class LedgerStore:
 
         `since` is in seconds; None means ever.
         """
+        # One statement: the first call of each key waits for it.
+        costs = _costs(owner, [owner_id], since).subquery()
+        cost = select(costs.c.cost).scalar_subquery()
+        position = select(func.max(ledger.c.position)).scalar_subquery()
         async with self._database.read() as connection:
-            position = await connection.scalar(select(func.max(ledger.c.position)))
-            row = (await connection.execute(_costs(owner, [owner_id], since))).first()
-        return (row.cost or 0 if row else 0), position or 0
+            row = (await connection.execute(select(cost, position))).one()
+        return row[0] or 0, row[1] or 0
 
     async def spent_by(self, owner: Key | Team, now: int) -> int:
         """What a key or team spent in the budget period that `now` is in, in nano-dollars."""
@@ -172,14 +190,7 @@ def _write(
     if not fresh:
         return
     _insert(connection, fresh, node)
-    added = upsert(daily)
-    connection.execute(
-        added.on_conflict_do_update(
-            index_elements=_DIMENSIONS,
-            set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
-        ),
-        _sums(fresh),
-    )
+    connection.execute(_ADD_SUMS, _sums(fresh))
     added_ids = {row.id for row in fresh}
     kept = [asdict(each) for each in transcripts_of if each.id in added_ids]
     if kept:
