@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import time
@@ -83,6 +84,21 @@ def check_runs(process: Process, limit: float) -> None:
 def resident(process: Process) -> int:
     """The bytes of memory that it holds."""
     return int(_proc(process, "statm").split()[1]) * _PAGE
+
+
+def proportional(process: Process) -> int:
+    """The bytes of memory that it holds, each page shared out among those that hold it too."""
+    return _bytes(process, "smaps_rollup", "Pss")
+
+
+def most_resident(process: Process) -> int:
+    """The bytes of memory that it has ever held; 0 once it has ended."""
+    return _bytes(process, "status", "VmHWM")
+
+
+def _bytes(process: Process, name: str, field: str) -> int:
+    found = re.search(rf"^{field}:\s+(\d+) kB$", _proc(process, name), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def cpu_seconds(process: Process) -> float:
