@@ -1,7 +1,9 @@
-"""How long commands and the server take to start; medians of several runs, and ratios.
+"""How long commands and the server take to start, and the memory the server holds then.
 
-Run it on an idle machine: `.venv/bin/python benchmarks/start.py [RUNS]`. Each figure is also given
-as a multiple of starting Python and importing nothing, measured in the same run.
+Run it on an idle machine: `.venv/bin/python -m benchmarks.start [RUNS]`. Durations are given as
+medians of several runs, with their CPU, and as a multiple of starting Python and importing nothing,
+measured in the same run. Memory is that of a server that nobody has called yet: resident, and with
+each page shared out among the processes that hold it.
 """
 
 from __future__ import annotations

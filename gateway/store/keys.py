@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from sys import intern
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.display import key_view, timestamp
@@ -203,7 +203,7 @@ class Keys:
         `keep_admin` and it is the last admin key; InvalidField for its team; what `change` raises.
         """
         try:
-            async with self._database.write("keys") as write, _admins(write, keep_admin):
+            async with self._database.write("keys") as write:
                 query = select(*_COLUMNS).where(keys.c.id == key_id)
                 row = (await write.connection.execute(query)).first()
                 if row is None:
@@ -221,8 +221,9 @@ class Keys:
                     await _check_secret(write, new)
                     retired = {"secret_hash": old.secret_hash, "key_id": old.id}
                     await write.connection.execute(insert(retired_secrets).values(retired))
-                changed = update(keys).where(keys.c.id == key_id).values(_row(new, write))
-                await write.connection.execute(changed)
+                async with _admins(write, keep_admin and old.is_admin):
+                    changed = update(keys).where(keys.c.id == key_id).values(_row(new, write))
+                    await write.connection.execute(changed)
                 await note(
                     write.connection,
                     by,
@@ -243,7 +244,7 @@ class Keys:
 
         Raises Conflict where `keep_admin` and the last admin key is among them; then none is.
         """
-        async with self._database.write("keys") as write, _admins(write, keep_admin):
+        async with self._database.write("keys") as write:
             live = among(keys.c.id, key_ids) & keys.c.revoked_at.is_(None)
             changed = (
                 update(keys)
@@ -251,7 +252,10 @@ class Keys:
                 .values(revoked_at=now, updated_at=now, stamp=write.stamp)
                 .returning(keys.c.id, keys.c.label)
             )
-            revoked = (await write.connection.execute(changed)).all()
+            admins = exists().where(live, keys.c.kind == "admin")
+            touched = keep_admin and await write.connection.scalar(select(admins))
+            async with _admins(write, bool(touched)):
+                revoked = (await write.connection.execute(changed)).all()
             for key_id, label in revoked:
                 then = {"revoked_at": timestamp(now)}
                 await note(
