@@ -23,6 +23,7 @@ from gateway.store.tables import daily, ledger, transcripts
 
 _NAMES = [field.name for field in fields(LedgerRow)]
 _COLUMNS = [ledger.c[name] for name in _NAMES]
+_LAST = select(func.max(ledger.c.position))
 _DIMENSIONS = ("key_id", "day", "team_id", "model", "provider", "tags")
 _TOKENS = (
     "prompt_tokens",
@@ -87,7 +88,7 @@ class LedgerStore:
     async def last_position(self) -> int:
         """The position of the newest row."""
         async with self._database.read() as connection:
-            return await connection.scalar(select(func.max(ledger.c.position))) or 0
+            return await connection.scalar(_LAST) or 0
 
     async def spent(self, owner: str, owner_id: str, since: int | None) -> tuple[int, int]:
         """What a `key` or `team` spent in requests since then, and the last position counted.
@@ -97,9 +98,8 @@ class LedgerStore:
         # One statement: the first call of each key waits for it.
         costs = _costs(owner, [owner_id], since).subquery()
         cost = select(costs.c.cost).scalar_subquery()
-        position = select(func.max(ledger.c.position)).scalar_subquery()
         async with self._database.read() as connection:
-            row = (await connection.execute(select(cost, position))).one()
+            row = (await connection.execute(select(cost, _LAST.scalar_subquery()))).one()
         return row[0] or 0, row[1] or 0
 
     async def spent_by(self, owner: Key | Team, now: int) -> int:
