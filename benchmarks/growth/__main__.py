@@ -45,7 +45,7 @@ _COMMANDS = {
     "ledger rows": (
         "keys list",
         "usage",
-        "usage --by key --since 180d",
+        "usage --by key --since 80d",
         "usage --by end_user --since 7d",
         "usage --percentiles",
         "usage requests",

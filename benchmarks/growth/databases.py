@@ -21,7 +21,8 @@ from gateway.settings import Settings
 from gateway.store import Store, tables
 from gateway.vault import hash_key, hint
 
-DAYS = 180
+# Less than what is kept: the gateway would remove the rest while it is measured.
+DAYS = 80
 _PLENTY = 10**9
 _AT_ONCE = 5_000
 # What was spent in them comes from the sums of this day, of all days, and from single requests.
@@ -63,7 +64,7 @@ class Size:
     """How much of everything a database holds, besides what the first start adds.
 
     Attributes:
-        rows: Of the ledger, over 180 days.
+        rows: Of the ledger, over 80 days.
     """
 
     models: int = 1
