@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import certifi
 import pytest
 
 from gateway.app import create_app
@@ -44,6 +45,17 @@ def pytest_sessionfinish() -> None:
     if measured is not None and "PYTEST_XDIST_WORKER" in os.environ:
         measured.stop()
         measured.save()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have one authority trusted: each gateway that starts reads them all, for 18 ms of CPU."""
+    first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----")
+    path = tmp_path_factory.mktemp("trusted") / "authority.pem"
+    path.write_text(first + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(path))
+        yield
 
 
 @pytest.fixture(scope="session")
