@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-import coverage
-
-# Before the gateway is imported: where scripts/test asks for it, a worker of pytest-xdist measures
-# what it runs, and the processes that tests start do not.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    coverage.process_startup()
-    os.environ.pop("COVERAGE_PROCESS_START", None)
-
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -37,14 +28,6 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 ADMIN_KEY = "sk-admin-0123456789abcdef"
 HERE = Path(__file__).parent
 AIMOCK = HERE / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
-
-
-def pytest_sessionfinish() -> None:
-    """Store what a worker has measured; it need not come to the end of its process."""
-    measured = coverage.Coverage.current()
-    if measured is not None and "PYTEST_XDIST_WORKER" in os.environ:
-        measured.stop()
-        measured.save()
 
 
 @pytest.fixture(scope="session", autouse=True)
