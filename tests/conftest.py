@@ -16,6 +16,8 @@ from pathlib import Path
 
 import certifi
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from gateway.app import create_app
 from gateway.settings import Settings
@@ -24,6 +26,12 @@ from tests.servers import FakeProvider, Gateway, http_client, serving
 
 # As scripts/test does; a test that calls litellm before the gateway loads it must not go online.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+# On a busy machine, how long an example takes says nothing of it.
+hypothesis_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("untimed")
 
 ADMIN_KEY = "sk-admin-0123456789abcdef"
 HERE = Path(__file__).parent

@@ -132,7 +132,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.R
         runner.run(store.database.close())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_budgets_do_what_their_model_does(
     opened: tuple[asyncio.Runner, Store], steps: list[tuple[Any, ...]]

@@ -365,7 +365,6 @@ _ROWS = st.lists(
 
 # The database is emptied for each example, as making one takes long.
 @examples(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -217,7 +217,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
 
 @given(_rows, _groupings, _filters, st.booleans())
-@examples(max_examples=100, deadline=None)
+@examples(max_examples=100)
 def test_any_grouping_adds_up_to_what_the_rows_do(
     ask: Ask,
     rows: list[LedgerRow],
