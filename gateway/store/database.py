@@ -162,17 +162,17 @@ class Database:
         async with self._writing, self._writer.begin() as connection:
             yield connection
 
-    async def append_in_thread(self, work: Callable[[Connection], None]) -> None:
+    async def append_in_thread(self, work: Callable[[Connection], T]) -> T:
         """Have `work` do what `append` is for, all of it in another thread.
 
         For methods marked `uncancelled`.
         """
         async with self._writing:
-            await asyncio.to_thread(self._append, work)
+            return await asyncio.to_thread(self._append, work)
 
-    def _append(self, work: Callable[[Connection], None]) -> None:
+    def _append(self, work: Callable[[Connection], T]) -> T:
         with self._appender.begin() as connection:
-            work(connection)
+            return work(connection)
 
     @asynccontextmanager
     async def write(self, topic: Topic) -> AsyncIterator[Write]:

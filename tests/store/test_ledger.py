@@ -229,8 +229,8 @@ async def test_rows_are_followed_in_the_order_they_arrived(store: Store) -> None
 async def test_positions_are_never_used_again(store: Store) -> None:
     """Who follows would take a new row for one it has seen."""
     await store.ledger.write([ledger_row(), ledger_row()], [])
-    async with store.database.write("ledger") as write:
-        await write.connection.execute(delete(ledger))
+    async with store.database.append() as connection:
+        await connection.execute(delete(ledger))
     await store.ledger.write([ledger_row()], [])
     assert [position for position, _ in await store.ledger.after(0, 10)] == [3]
 
@@ -370,9 +370,9 @@ _ROWS = st.lists(
 )
 @given(batches=st.lists(_ROWS, max_size=4))
 async def test_the_sums_are_those_of_the_rows(store: Store, batches: list[list[LedgerRow]]) -> None:
-    async with store.database.write("ledger") as write:
+    async with store.database.append() as connection:
         for table in (ledger, daily):
-            await write.connection.execute(delete(table))
+            await connection.execute(delete(table))
     for batch in batches:
         await store.ledger.write(batch, [])
     expected: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))

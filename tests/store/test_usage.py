@@ -204,9 +204,9 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
             group_by: Sequence[Dimension],
             percentiles: bool,
         ) -> Report:
-            async with store.database.write("ledger") as write:
-                await write.connection.execute(delete(ledger))
-                await write.connection.execute(delete(daily))
+            async with store.database.append() as connection:
+                await connection.execute(delete(ledger))
+                await connection.execute(delete(daily))
             await store.ledger.write(rows, [])
             return await UsageStore(store.database).report(
                 wanted, group_by, percentiles=percentiles
