@@ -12,6 +12,7 @@ import contextlib
 import glob
 import logging
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -39,6 +40,7 @@ class Ledger:
     stored: Held while rows go from `waiting` into the database, so that who holds it sees each
         row in one of the two.
     waiting: Rows that are not in the database yet.
+    buried: The processes whose rows were stored at the start, since they had died.
     """
 
     def __init__(self, store: LedgerStore, database: Path, node: str) -> None:
@@ -57,6 +59,13 @@ class Ledger:
         self._flushing: asyncio.Task[None] | None = None
         self.stored = asyncio.Lock()
         self.waiting: deque[LedgerRow] = deque()
+        self.buried: list[str] = []
+        self._on_stored: Callable[[Sequence[LedgerRow], int | None], object] | None = None
+
+    def subscribe(self, stored: Callable[[Sequence[LedgerRow], int | None], object]) -> None:
+        """Call `stored(rows, position)` whenever rows have come into the database, before anybody
+        else can have `Ledger.stored`; see `LedgerStore.write` for the position."""
+        self._on_stored = stored
 
     async def start(self) -> None:
         """Store what dead processes left behind, then begin.
@@ -122,10 +131,12 @@ class Ledger:
         async with self.stored:
             batch = list(islice(self.waiting, _BATCH))
             kept = [self._transcripts[row.id] for row in batch if row.id in self._transcripts]
-            await self._store.write(batch, kept, self._node)
+            position = await self._store.write(batch, kept, self._node)
             for row in batch:
                 self.waiting.popleft()
                 self._transcripts.pop(row.id, None)
+            if self._on_stored is not None:
+                self._on_stored(batch, position)
 
     async def aclose(self) -> None:
         """Store everything and end. What cannot be stored stays in the journal.
@@ -166,6 +177,7 @@ class Ledger:
                 sum(row.outcome == "interrupted" for row in rows),
             )
         orphan.remove()
+        self.buried.append(node_of(self._database, orphan.path))
 
     async def _flush_until_end(self) -> None:
         failing = False
@@ -232,6 +244,11 @@ class Ledger:
 def journal_path(database: Path, node: str) -> Path:
     """The journal of a process, beside its database."""
     return database.with_name(f"{database.name}.ledger-{node}.jsonl")
+
+
+def node_of(database: Path, journal: Path) -> str:
+    """The process whose journal it is."""
+    return journal.name.removeprefix(f"{database.name}.ledger-").removesuffix(".jsonl")
 
 
 def set_aside(database: Path) -> list[Path]:

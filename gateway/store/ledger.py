@@ -22,6 +22,7 @@ from gateway.store.tables import daily, ledger, transcripts
 _NAMES = [field.name for field in fields(LedgerRow)]
 _get_values = attrgetter(*_NAMES)
 _COLUMNS = [ledger.c[name] for name in _NAMES]
+_LAST = select(func.max(ledger.c.position))
 _DIMENSIONS = ("key_id", "day", "team_id", "model", "provider", "tags")
 _TOKENS = (
     "prompt_tokens",
@@ -60,10 +61,11 @@ class LedgerStore:
     @uncancelled
     async def write(
         self, rows: Sequence[LedgerRow], transcripts_of: Sequence[Transcript], node: str = ""
-    ) -> None:
+    ) -> int | None:
         """Store rows with their sums, all or nothing. Rows that are there already are left out.
 
-        `node` names the process that wrote them.
+        `node` names the process that wrote them. Returns the last one's position; None where some
+        were there already.
         """
         async with self._database.write("ledger") as write:
             ids = [row.id for row in rows]
@@ -71,7 +73,7 @@ class LedgerStore:
             known = set(await write.connection.scalars(query))
             fresh = [row for row in rows if row.id not in known]
             if not fresh:
-                return
+                return None
             await write.connection.execute(
                 insert(ledger), [_values(row) | {"node": node} for row in fresh]
             )
@@ -87,11 +89,13 @@ class LedgerStore:
             kept = [asdict(each) for each in transcripts_of if each.id in added_ids]
             if kept:
                 await write.connection.execute(insert(transcripts), kept)
+            position: int | None = await write.connection.scalar(_LAST)
+        return position if len(fresh) == len(rows) else None
 
     async def last_position(self) -> int:
         """The position of the newest row."""
         async with self._database.read() as connection:
-            return await connection.scalar(select(func.max(ledger.c.position))) or 0
+            return await connection.scalar(_LAST) or 0
 
     async def spent(self, owner: str, owner_id: str, since: int | None) -> tuple[int, int]:
         """What a `key` or `team` spent in requests since then, and the last position counted.
@@ -99,7 +103,7 @@ class LedgerStore:
         `since` is in seconds; None means ever.
         """
         async with self._database.read() as connection:
-            position = await connection.scalar(select(func.max(ledger.c.position)))
+            position = await connection.scalar(_LAST)
             row = (await connection.execute(_costs(owner, [owner_id], since))).first()
         return (row.cost or 0 if row else 0), position or 0
 
