@@ -174,9 +174,9 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
         # Names this process among those that share the database.
         node = secrets.token_hex(4)
         ledger = Ledger(store.ledger, store.database.path, node)
-        await ledger.start()
         own = Budgets(store.ledger, ledger, node, registry.knows, binding=not settings.redis_url)
         async with _keepers(settings, store, ledger, node, own) as (limiter, budgets):
+            await ledger.start()
             lanes = Lanes(settings.max_answer_bytes)
             lanes.start()
             failover = Failover(registry, Deployments(), limiter)
@@ -213,5 +213,5 @@ async def _keepers(
         return
     database = await store.database.identity()
     # Its end comes after the ledger's, whose last rows are told to the others.
-    async with Link(settings.redis_url, database, node, ledger.buried) as link:
+    async with Link(settings.redis_url, database, node) as link:
         yield SharedLimiter(link), SharedBudgets(link, own, store.ledger, ledger)

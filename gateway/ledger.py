@@ -40,7 +40,6 @@ class Ledger:
     stored: Held while rows go from `waiting` into the database, so that who holds it sees each
         row in one of the two.
     waiting: Rows that are not in the database yet.
-    buried: The processes whose rows were stored at the start, since they had died.
     """
 
     def __init__(self, store: LedgerStore, database: Path, node: str) -> None:
@@ -59,13 +58,21 @@ class Ledger:
         self._flushing: asyncio.Task[None] | None = None
         self.stored = asyncio.Lock()
         self.waiting: deque[LedgerRow] = deque()
-        self.buried: list[str] = []
         self._on_stored: Callable[[Sequence[LedgerRow], int | None], object] | None = None
+        self._on_buried: Callable[[str], object] | None = None
 
-    def subscribe(self, stored: Callable[[Sequence[LedgerRow], int | None], object]) -> None:
-        """Call `stored(rows, position)` whenever rows have come into the database, before anybody
-        else can have `Ledger.stored`; see `LedgerStore.write` for the position."""
-        self._on_stored = stored
+    def subscribe(
+        self,
+        stored: Callable[[Sequence[LedgerRow], int | None], object],
+        buried: Callable[[str], object],
+    ) -> None:
+        """Say what comes into the database.
+
+        Call `stored(rows, position)` whenever rows of this process have, before anybody else can
+        have `Ledger.stored`; see `LedgerStore.write` for the position. Call `buried(node)` when all
+        rows of a process that died have.
+        """
+        self._on_stored, self._on_buried = stored, buried
 
     async def start(self) -> None:
         """Store what dead processes left behind, then begin.
@@ -177,7 +184,8 @@ class Ledger:
                 sum(row.outcome == "interrupted" for row in rows),
             )
         orphan.remove()
-        self.buried.append(node_of(self._database, orphan.path))
+        if self._on_buried is not None:
+            self._on_buried(_node_of(self._database, orphan.path))
 
     async def _flush_until_end(self) -> None:
         failing = False
@@ -246,7 +254,7 @@ def journal_path(database: Path, node: str) -> Path:
     return database.with_name(f"{database.name}.ledger-{node}.jsonl")
 
 
-def node_of(database: Path, journal: Path) -> str:
+def _node_of(database: Path, journal: Path) -> str:
     """The process whose journal it is."""
     return journal.name.removeprefix(f"{database.name}.ledger-").removesuffix(".jsonl")
 

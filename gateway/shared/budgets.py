@@ -68,7 +68,7 @@ class SharedBudgets:
         # By the ids of their rows.
         self._unstored: dict[str, _Held] = {}
         self._beginning: dict[tuple[str, str, str], asyncio.Task[None]] = {}
-        ledger.subscribe(self._stored)
+        ledger.subscribe(self._stored, link.bury)
 
     async def reserve(self, key: Key, team: Team | None, most: LedgerRow) -> Reservation:
         reservation = await self._own.reserve(key, team, most)

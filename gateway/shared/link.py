@@ -74,8 +74,8 @@ class Link:
         held: What this process holds.
     """
 
-    def __init__(self, url: str, database: str, process: str, dead: Iterable[str] = ()) -> None:
-        """`database` and `process` are names; the `dead` are processes to be forgotten.
+    def __init__(self, url: str, database: str, process: str) -> None:
+        """`database` and `process` are names.
 
         Raises:
             SettingsError: See `check_installed`.
@@ -86,7 +86,7 @@ class Link:
         self.held: Counter[Place] = Counter()
         self._url = url
         self._process = process
-        self._dead = list(dead)
+        self._dead: list[str] = []
         self._name = ""
         self._joined = False
         self._stale = False
@@ -196,6 +196,11 @@ class Link:
         # Each has one of its own to cancel.
         return asyncio.shield(self._told)
 
+    def bury(self, process: str) -> None:
+        """Forget what a process held that has died; what it spent is in the database."""
+        self._dead.append(process)
+        self.come_back()
+
     def come_back(self) -> None:
         """Have all accounts read from the database again."""
         self._stale = True
@@ -264,7 +269,8 @@ class Link:
         others = round(2 * BEAT_SECONDS * 1000)
         life = round(LIFE_SECONDS * 1000)
         arguments: list[str | int] = [self._process, server, life, others]
-        arguments += [len(self._dead), *self._dead]
+        dead = len(self._dead)
+        arguments += [dead, *self._dead]
         # With what is held now, all changes so far are in.
         self._stale = False
         self._changes.clear()
@@ -274,7 +280,7 @@ class Link:
         reply = await self._command(*self._call(_Request(scripts.JOIN, keys, arguments)))
         self._name = reply[1].decode()
         self._joined = True
-        self._dead = []
+        del self._dead[:dead]
 
     def _taken(self) -> list[_Request]:
         """What is to be sent now."""

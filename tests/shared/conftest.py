@@ -11,13 +11,23 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.shared import Link
 from tests.conftest import ADMIN_KEY
 from tests.redises import RedisServer
-from tests.servers import FakeProvider, Gateway, http_client, serving
+from tests.servers import (
+    FakeProvider,
+    Gateway,
+    answer,
+    completion,
+    http_client,
+    serving,
+    usage,
+)
 
 
 @dataclass
@@ -31,6 +41,23 @@ class Pair:
     @property
     def both(self) -> Sequence[Gateway]:
         return self.here, self.there
+
+    def hold(self, **reported: Any) -> asyncio.Event:
+        """Have the provider answer nobody until this is set."""
+        answers = asyncio.Event()
+
+        async def behaviour(_: Request) -> Response:
+            await answers.wait()
+            return answer(completion("x") | {"usage": usage(**reported)})
+
+        self.here.provider.behaviour = behaviour
+        return answers
+
+    async def until_asked(self, count: int) -> None:
+        """Wait until so many calls are at the provider."""
+        async with asyncio.timeout(10):
+            while len(self.here.provider.received) < count:
+                await asyncio.sleep(0.005)
 
     async def issue_key(self, **fields: Any) -> dict[str, Any]:
         """Issue a key, and wait until both know it."""
@@ -60,9 +87,18 @@ def redis_settings(settings: Settings, redis_server: RedisServer) -> Settings:
     return replace(settings, redis_url=redis_server.url)
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for those who come back, or go."""
+    monkeypatch.setattr("gateway.shared.link.BEAT_SECONDS", 0.1)
+    monkeypatch.setattr("gateway.shared.link._PAUSE_SECONDS", 0.05)
+
+
 @pytest.fixture
 async def pair(
-    redis_settings: Settings, redis_server: RedisServer, provider: FakeProvider
+    redis_settings: Settings,
+    redis_server: RedisServer,
+    provider: FakeProvider,
 ) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(http_client())
