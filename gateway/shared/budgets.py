@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from gateway.budgets import Budgets, Owner, Reservation, refusal, stored_spending
 from gateway.errors import NotReady
@@ -45,17 +45,39 @@ class _Account:
         return self.key, f"u:{self.label}"
 
 
-@dataclass(slots=True)
-class _Held:
+@dataclass(slots=True, eq=False)
+class _Call:
+    """A call of this process, from its begin until its row is in the database."""
+
+    began: int
+    """In seconds."""
+    owners: Sequence[str]
     amount: int
-    accounts: Sequence[_Account]
+    """What it can cost, or has cost."""
+    accounts: list[_Account]
+    """Where that is held."""
+    ended: bool = False
+
+    def place(self, account: _Account) -> Place:
+        return account.unstored if self.ended else account.running
+
+
+@dataclass(slots=True)
+class _Owned:
+    """The calls of an owner."""
+
+    label: str | None
+    """Of the account that was used last."""
+    calls: set[_Call] = field(default_factory=set)
+    apart: set[_Call] = field(default_factory=set)
+    """Those that it may not know."""
 
 
 class SharedBudgets:
     """A `BudgetKeeper` for all processes at one Redis.
 
-    For whoever has no budget it is not asked. A budget, or a period of another length, that one is
-    given while calls run counts these once they have ended.
+    For whoever has no budget it is not asked. Where one is given a budget, or a period of another
+    length, each process puts in what its running calls can cost with the next call that it gets.
     """
 
     def __init__(self, link: Link, own: Budgets, store: LedgerStore, ledger: Ledger) -> None:
@@ -64,93 +86,91 @@ class SharedBudgets:
         self._own = own
         self._store = store
         self._ledger = ledger
-        self._held: dict[Reservation, _Held] = {}
+        self._running: dict[Reservation, _Call] = {}
         # By the ids of their rows.
-        self._unstored: dict[str, _Held] = {}
+        self._unstored: dict[str, _Call] = {}
+        self._owned: dict[str, _Owned] = {}
         self._beginning: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         ledger.subscribe(self._stored, link.bury)
 
     async def reserve(self, key: Key, team: Team | None, most: LedgerRow) -> Reservation:
         reservation = await self._own.reserve(key, team, most)
+        began = most.started_ms // 1000
+        owners = [owner for owner in (key, team) if owner is not None]
         accounts = [
-            self._account(owner, owner.max_budget, most.started_ms // 1000)
-            for owner in (key, team)
-            if owner is not None and owner.max_budget is not None
+            self._account(owner, owner.max_budget, began)
+            for owner in owners
+            if owner.max_budget is not None
         ]
-        if accounts:
-            try:
-                spent = await self._reserve(reservation, accounts)
-            except BaseException:
-                self._own.settle(reservation, replace(most, cost=0))
-                raise
-            if accounts[0].owner is key:
-                reservation.spent = spent
+        call = _Call(began, [owner.id for owner in owners], reservation.amount, accounts)
+        if not accounts:
+            self._enter(reservation, call)
+            return reservation
+        try:
+            spent = await self._reserve(reservation, call)
+        except BaseException:
+            self._own.settle(reservation, replace(most, cost=0))
+            raise
+        if accounts[0].owner is key:
+            reservation.spent = spent
         return reservation
 
     async def extend(self, reservation: Reservation, amount: int) -> None:
-        held = self._held.get(reservation)
-        if held is not None and amount > held.amount:
-            reply = await self._ask(reservation, held.accounts, amount, held.amount)
-            if reply[0] == b"refused":
-                raise _refusal(held.accounts, reply)
+        call = self._running[reservation]
+        if amount > call.amount:
+            if call.accounts:
+                await self._set_aside(call, amount, lambda: self._extend(call, amount))
+            else:
+                call.amount = amount
         await self._own.extend(reservation, amount)
 
     def settle(self, reservation: Reservation, row: LedgerRow) -> asyncio.Future[Reply] | None:
         self._own.settle(reservation, row)
-        held = self._held.get(reservation)
-        if held is None:
-            return None
-        if row.cost:
-            self._unstored[row.id] = _Held(row.cost, held.accounts)
-        return self._give_back(reservation, row.cost or 0)
+        return self._settle(reservation, row.id, row.cost or 0)
 
-    def _account(self, owner: Owner, limit: int, now: int) -> _Account:
-        return _Account(owner, current_period(owner, now), self._key(owner.id), limit)
+    # --- What is asked ---
 
-    async def _reserve(self, reservation: Reservation, accounts: Sequence[_Account]) -> int:
+    async def _reserve(self, reservation: Reservation, call: _Call) -> int:
         """Returns what the first account's owner had spent."""
+        for account in call.accounts:
+            self._adopt(account)
+        reply = await self._set_aside(
+            call,
+            call.amount,
+            lambda: self._enter(reservation, call),
+            lambda: self._settle(reservation, "", 0),
+        )
+        return int(reply[1])
+
+    async def _set_aside(
+        self,
+        call: _Call,
+        amount: int,
+        taken: Callable[[], object],
+        undone: Callable[[], object] | None = None,
+    ) -> Reply:
+        """Returns what the script does once there is room. Raises as `BudgetKeeper.reserve`."""
+        runs = undone is None
+        # A running call is not refused for a period that is over.
+        arguments: list[str | int] = [amount, call.amount if runs else 0, int(runs)]
+        for account in call.accounts:
+            arguments += [account.label, account.limit]
+        keys = [account.key for account in call.accounts]
         has_begun = False
         for _ in range(_ATTEMPTS):
-            reply = await self._ask(reservation, accounts, reservation.amount)
+            reply = await self._link.ask(RESERVE, keys, arguments, lambda _: taken(), undone)
             if reply[0] == b"ok":
-                return int(reply[1])
+                return reply
+            account = call.accounts[reply[1]]
             if reply[0] == b"missing":
-                await self._begin_once(accounts[reply[1]], reply[2].decode())
+                await self._begin_once(account, reply[2].decode())
                 has_begun = True
             elif has_begun and reply[4]:
                 await asyncio.sleep(_SECOND_LOOK_SECONDS)
                 has_begun = False
             else:
-                raise _refusal(accounts, reply)
+                raise refusal(account.owner, account.limit, int(reply[2]), int(reply[3]))
         raise NotReady("The gateway cannot find out what was spent; try again later")
-
-    async def _ask(
-        self, reservation: Reservation, accounts: Sequence[_Account], amount: int, has: int = 0
-    ) -> Reply:
-        def taken(_: Reply) -> None:
-            for account in accounts:
-                self._link.hold(account.running, amount - has)
-            self._held[reservation] = _Held(amount, accounts)
-
-        def undone() -> None:
-            # What a running call has is given back at its end.
-            if not has:
-                self._give_back(reservation, 0)
-
-        # A running call is not refused for a period that is over.
-        arguments: list[str | int] = [amount, has, int(has > 0)]
-        for account in accounts:
-            arguments += [account.label, account.limit]
-        keys = [account.key for account in accounts]
-        return await self._link.ask(RESERVE, keys, arguments, taken, undone)
-
-    def _give_back(self, reservation: Reservation, cost: int) -> asyncio.Future[Reply] | None:
-        held = self._held.pop(reservation)
-        changes: Counter[Place] = Counter()
-        for account in held.accounts:
-            changes[account.running] -= held.amount
-            changes[account.unstored] += cost
-        return self._link.change(changes)
 
     async def _begin_once(self, account: _Account, epoch: str) -> None:
         """As `_begin`, for all who ask at the same time."""
@@ -171,12 +191,76 @@ class SharedBudgets:
             arguments: list[str | int] = [epoch, account.label, since, spent, position]
             await self._link.ask(OPEN, [account.key], arguments)
 
+    # --- What this process holds ---
+
+    def _enter(self, reservation: Reservation, call: _Call) -> None:
+        self._running[reservation] = call
+        for account in call.accounts:
+            self._link.hold(account.running, call.amount)
+        labels = {account.owner.id: account.label for account in call.accounts}
+        for owner_id in call.owners:
+            label = labels.get(owner_id)
+            owned = self._owned.setdefault(owner_id, _Owned(label))
+            owned.calls.add(call)
+            if label is None or label != owned.label:
+                owned.apart.add(call)
+
+    def _extend(self, call: _Call, amount: int) -> None:
+        for account in call.accounts:
+            self._link.hold(account.running, amount - call.amount)
+        call.amount = amount
+
+    def _adopt(self, account: _Account) -> None:
+        """Have the account know of the calls that are in its period."""
+        owned = self._owned.get(account.owner.id)
+        if owned is None:
+            return
+        if owned.label != account.label:
+            owned.label, owned.apart = account.label, set(owned.calls)
+        if not owned.apart:
+            return
+        changes: Counter[Place] = Counter()
+        for call in owned.apart:
+            known = any(each.running == account.running for each in call.accounts)
+            if not known and call.began >= (account.since or 0):
+                call.accounts.append(account)
+                changes[call.place(account)] += call.amount
+        owned.apart = set()
+        self._link.change(changes)
+
+    def _settle(
+        self, reservation: Reservation, row_id: str, cost: int
+    ) -> asyncio.Future[Reply] | None:
+        call = self._running.pop(reservation)
+        changes: Counter[Place] = Counter()
+        for account in call.accounts:
+            changes[account.running] -= call.amount
+            changes[account.unstored] += cost
+        if cost:
+            call.amount, call.ended = cost, True
+            self._unstored[row_id] = call
+        else:
+            self._leave(call)
+        return self._link.change(changes) if changes else None
+
+    def _leave(self, call: _Call) -> None:
+        for owner_id in call.owners:
+            owned = self._owned[owner_id]
+            owned.calls.remove(call)
+            owned.apart.discard(call)
+            if not owned.calls:
+                del self._owned[owner_id]
+
+    def _account(self, owner: Owner, limit: int, now: int) -> _Account:
+        return _Account(owner, current_period(owner, now), self._key(owner.id), limit)
+
     def _stored(self, rows: Sequence[LedgerRow], position: int | None) -> None:
         """See `Ledger.subscribe`."""
         changes: Counter[Place] = Counter()
-        for held in [self._unstored.pop(row.id) for row in rows if row.id in self._unstored]:
-            for account in held.accounts:
-                changes[account.unstored] -= held.amount
+        for call in [self._unstored.pop(row.id) for row in rows if row.id in self._unstored]:
+            for account in call.accounts:
+                changes[account.unstored] -= call.amount
+            self._leave(call)
         for place, amount in changes.items():
             self._link.hold(place, amount)
         if position is None:
@@ -207,8 +291,3 @@ class SharedBudgets:
 
     def _key(self, owner_id: str) -> str:
         return f"{self._link.prefix}account:{owner_id}"
-
-
-def _refusal(accounts: Sequence[_Account], reply: Reply) -> Exception:
-    account = accounts[reply[1]]
-    return refusal(account.owner, account.limit, int(reply[2]), int(reply[3]))

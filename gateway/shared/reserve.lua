@@ -3,8 +3,8 @@
 -- KEYS[3…]  accounts: `label` of the period, `since`, `epoch`, what is `spent` by rows in the database
 --           up to `position`; what is held: `r:LABEL` for running calls, `u:LABEL` for rows that
 --           are not in the database yet
--- ARGV: how much; how much of that the call has already; whether an account may be of another period,
---       and is passed over then; of each account the period's label, and the limit
+-- ARGV: how much; how much of that the call has already; whether an account of another
+--       period is passed over; of each account the period's label, and the limit
 -- Returns `missing` with the account's place and the epoch; `refused` with its place, what was spent,
 -- what is set aside, and whether some of the former is not in the database; or `ok` with what was spent
 -- of the first
@@ -27,7 +27,7 @@ for i = 1, #KEYS - 2 do
       return {'refused', i - 1, text(spent), text(reserved), unstored > 0 and 1 or 0}
     end
     if i == 1 then first = text(spent) end
-  elseif ARGV[4] == '0' then
+  elseif ARGV[4] == '0' or not account.label or account.label == label then
     return {'missing', i - 1, epoch}
   end
 end
