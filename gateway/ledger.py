@@ -137,6 +137,9 @@ class Ledger:
     async def _store_batch(self) -> None:
         async with self.stored:
             batch = list(islice(self.waiting, _BATCH))
+            if not batch:
+                # Another flush has stored it.
+                return
             kept = [self._transcripts[row.id] for row in batch if row.id in self._transcripts]
             position = await self._store.write(batch, kept, self._node)
             for row in batch:
