@@ -94,6 +94,8 @@ class Link:
         self._ending = False
         self._pool: Any = None
         self._connection: Any = None
+        self._server: Mapping[str, str] = {}
+        self._warned = False
         self._requests: list[_Request] = []
         self._changes: Counter[Place] = Counter()
         self._counts: Counter[str] = Counter()
@@ -261,11 +263,25 @@ class Link:
             await self._connection.connect()
             for script in scripts.ALL:
                 await self._command("SCRIPT", "LOAD", script.text)
+            self._server = _facts(await self._command("INFO"))
+            self._warn_of_eviction()
         if self._stale or not self._joined:
             await self._join()
 
+    def _warn_of_eviction(self) -> None:
+        policy = self._server.get("maxmemory_policy", "noeviction")
+        bounded = self._server.get("maxmemory", "0") != "0"
+        if bounded and policy != "noeviction" and not self._warned:
+            log.warning(
+                "Redis may evict what limits and budgets are counted by: its maxmemory-policy is "
+                "%s, and should be noeviction",
+                policy,
+            )
+            self._warned = True
+
     async def _join(self) -> None:
-        server = _run_id(await self._command("INFO", "server"))
+        # Another for each start of the server.
+        server = self._server.get("run_id", "")
         others = round(2 * BEAT_SECONDS * 1000)
         life = round(LIFE_SECONDS * 1000)
         arguments: list[str | int] = [self._process, server, life, others]
@@ -393,8 +409,8 @@ def _pool(url: str) -> Any:
     return ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0))
 
 
-def _run_id(info: bytes | str) -> str:
-    """Another for each start of the server; nothing where it does not tell."""
+def _facts(info: bytes | str) -> dict[str, str]:
+    """What a server tells of itself."""
     text = info.decode() if isinstance(info, bytes) else info
     found = (line.partition(":") for line in text.splitlines())
-    return next((value for name, _, value in found if name == "run_id"), "")
+    return {name: value for name, _, value in found}

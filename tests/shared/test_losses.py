@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from gateway.shared import Link, SharedLimiter
+from tests.redises import RedisServer
 from tests.servers import Gateway
 from tests.shared.conftest import Pair, link_of
+from tests.store.records import model
 
 COST = 87_500
 DOLLAR = 10**9
@@ -233,3 +236,22 @@ async def test_rows_that_were_there_already_are_counted_once(pair: Pair) -> None
     await pair.here.flush()
     response = await pair.there.chat(key["key"], max_tokens=6)
     assert response.headers["x-litellm-key-spend"] == str(3 * COST / DOLLAR)
+
+
+async def test_a_redis_that_may_evict_counts_is_warned_of(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def joined() -> None:
+        async with Link(redis_server.url, "test", "here") as link:
+            await SharedLimiter(link).enter(model("gpt", litellm_params={"model": "x", "rpm": 5}))
+
+    redis_server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        await joined()
+        assert not caplog.text
+        redis_server.command("CONFIG", "SET", "maxmemory", "100mb")
+        await joined()
+    finally:
+        redis_server.command("CONFIG", "SET", "maxmemory", "0")
+        redis_server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    assert caplog.text.count("its maxmemory-policy is allkeys-lru") == 1
