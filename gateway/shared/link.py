@@ -214,8 +214,10 @@ class Link:
         while not self._ending:
             await self._due()
             await self._exchange()
-        if self._joined:
+        # What could not be stored is believed to be held for a while, until somebody stores it.
+        if self._joined and not self.held:
             self._requests.append(self._of_process(scripts.LEAVE))
+        if self._joined:
             await self._exchange()
         await self._disconnect()
 

@@ -236,6 +236,8 @@ async def test_rows_that_were_there_already_are_counted_once(pair: Pair) -> None
     await pair.here.flush()
     response = await pair.there.chat(key["key"], max_tokens=6)
     assert response.headers["x-litellm-key-spend"] == str(3 * COST / DOLLAR)
+    account = f"{link_of(pair.here).prefix}account:{key['id']}"
+    assert pair.redis.command("HGET", account, "spent") == str(3 * COST).encode()
 
 
 async def test_a_redis_that_may_evict_counts_is_warned_of(
