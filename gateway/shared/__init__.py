@@ -8,13 +8,14 @@ Nothing here is the only copy. What was spent is in the database, and what a pro
 its memory: whenever a reply was lost, or Redis was, the process comes back under another name with
 all that it holds, and accounts are read from the database again.
 
-- `Link` is the connection, the process's place, and what it holds.
+- `Link` is the way to Redis, the process's place there, and what it holds.
 - `SharedLimiter` and `SharedBudgets` say what is asked.
 - The scripts (`*.lua`) decide; each is one step that nothing comes between.
 """
 
 from gateway.shared.budgets import SharedBudgets
+from gateway.shared.connection import check_installed
 from gateway.shared.limits import SharedLimiter
-from gateway.shared.link import Link, check_installed
+from gateway.shared.link import Link
 
 __all__ = ["Link", "SharedBudgets", "SharedLimiter", "check_installed"]

@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self
 
 from gateway.errors import NotReady
-from gateway.settings import SettingsError
 from gateway.shared import scripts
+from gateway.shared.connection import Command, Connection, Connector, check_installed
 from gateway.shared.scripts import Script
 from gateway.windows import WINDOW_SECONDS
 
@@ -37,16 +36,6 @@ Place = tuple[str, str]
 """A key, and what is held there."""
 
 log = logging.getLogger(__name__)
-
-
-def check_installed() -> None:
-    """Raises:
-    SettingsError: There is no package to reach Redis with.
-    """
-    if find_spec("redis") is None:
-        raise SettingsError(
-            "GATEWAY_REDIS_URL needs a package: pip install 'litellm-gateway[redis]'"
-        )
 
 
 @dataclass(slots=True, eq=False)
@@ -92,10 +81,8 @@ class Link:
         self._stale = False
         self._failing = False
         self._ending = False
-        self._pool: Any = None
-        self._connection: Any = None
-        self._server: Mapping[str, str] = {}
-        self._warned = False
+        self._connector: Connector | None = None
+        self._connection: Connection | None = None
         self._requests: list[_Request] = []
         self._changes: Counter[Place] = Counter()
         self._counts: Counter[str] = Counter()
@@ -105,8 +92,7 @@ class Link:
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        # It takes a quarter of a second to import.
-        self._pool = await asyncio.to_thread(_pool, self._url)
+        self._connector = await Connector.to(self._url)
         self._running = asyncio.create_task(self._run())
         return self
 
@@ -240,13 +226,13 @@ class Link:
 
     async def _exchange(self) -> None:
         """Send what was asked for. If that fails, once more over a new connection."""
-        batch: list[_Request] = []
+        batch: deque[_Request] = deque()
         for is_last in (False, True):
             try:
                 async with asyncio.timeout(_REPLY_SECONDS):
-                    await self._come_in()
+                    connection = await self._connected()
                     batch = batch or self._taken()
-                    await self._send(batch)
+                    await self._send(connection, batch)
             except Exception as error:
                 await self._disconnect()
                 batch = _lasting(batch)
@@ -259,50 +245,37 @@ class Link:
                 self._failing = False
                 return
 
-    async def _come_in(self) -> None:
+    async def _connected(self) -> Connection:
+        """A connection over which this process has joined."""
         if self._connection is None:
-            self._connection = self._pool.make_connection()
-            await self._connection.connect()
-            for script in scripts.ALL:
-                await self._command("SCRIPT", "LOAD", script.text)
-            self._server = _facts(await self._command("INFO"))
-            self._warn_of_eviction()
+            assert self._connector is not None  # noqa: S101 - it runs
+            self._connection = await self._connector.connect()
         if self._stale or not self._joined:
-            await self._join()
+            await self._join(self._connection)
+        return self._connection
 
-    def _warn_of_eviction(self) -> None:
-        policy = self._server.get("maxmemory_policy", "noeviction")
-        bounded = self._server.get("maxmemory", "0") != "0"
-        if bounded and policy != "noeviction" and not self._warned:
-            log.warning(
-                "Redis may evict what limits and budgets are counted by: its maxmemory-policy is "
-                "%s, and should be noeviction",
-                policy,
-            )
-            self._warned = True
-
-    async def _join(self) -> None:
+    async def _join(self, connection: Connection) -> None:
         # Another for each start of the server.
-        server = self._server.get("run_id", "")
+        server = connection.server.get("run_id", "")
         others = round(2 * BEAT_SECONDS * 1000)
         life = round(LIFE_SECONDS * 1000)
-        arguments: list[str | int] = [self._process, server, life, others]
         dead = len(self._dead)
-        arguments += [dead, *self._dead]
+        arguments: list[str | int] = [self._process, server, life, others, dead, *self._dead]
         # With what is held now, all changes so far are in.
         self._stale = False
         self._changes.clear()
         for (_, what), amount in self.held.items():
             arguments += [what, amount]
         keys = [key for key, _ in self.held]
-        reply = await self._command(*self._call(_Request(scripts.JOIN, keys, arguments)))
+        await connection.send([self._call(_Request(scripts.JOIN, keys, arguments))])
+        reply = await connection.receive()
         self._name = reply[1].decode()
         self._joined = True
         del self._dead[:dead]
 
-    def _taken(self) -> list[_Request]:
+    def _taken(self) -> deque[_Request]:
         """What is to be sent now."""
-        batch: list[_Request] = []
+        batch: deque[_Request] = deque()
         told, self._told = self._told, None
         if self._changes or self._counts:
             keys = [key for key, _ in self._changes] + list(self._counts)
@@ -319,41 +292,35 @@ class Link:
         self._requests = []
         return batch
 
-    async def _send(self, batch: list[_Request]) -> None:
+    async def _send(self, connection: Connection, batch: deque[_Request]) -> None:
         """Send these; what has a reply is taken out."""
         if not batch:
             return
-        packed = self._connection.pack_commands([self._call(each) for each in batch])
-        await self._connection.send_packed_command(packed)
-        again: list[_Request] = []
+        await connection.send([self._call(each) for each in batch])
+        again = 0
         while batch:
-            reply = await self._connection.read_response()
-            request = batch.pop(0)
+            reply = await connection.receive()
+            request = batch.popleft()
             if reply[0] == b"join":
                 # As nobody had heard of this process for too long, or Redis was emptied.
                 self._joined = False
                 self._wake.set()
                 if request.lasts:
-                    again.append(request)
+                    self._requests.insert(again, request)
+                    again += 1
                     continue
             _answer(request, reply)
-        self._requests[:0] = again
 
-    def _call(self, request: _Request) -> Sequence[str | int]:
+    def _call(self, request: _Request) -> Command:
         keys = (f"{self.prefix}state", f"{self.prefix}processes", *request.keys)
         digest = request.script.digest
         return "EVALSHA", digest, len(keys), *keys, self._name, *request.arguments
-
-    async def _command(self, *parts: str | int) -> Any:
-        await self._connection.send_command(*parts)
-        return await self._connection.read_response()
 
     async def _disconnect(self) -> None:
         self._joined = False
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):
-                await connection.disconnect(nowait=True)
+            await connection.aclose()
 
     def _fail(self, batch: Iterable[_Request], error: Exception) -> None:
         if not self._failing:
@@ -375,10 +342,10 @@ class Link:
         self._counts.clear()
 
 
-def _lasting(batch: Iterable[_Request]) -> list[_Request]:
+def _lasting(batch: Iterable[_Request]) -> deque[_Request]:
     """Those to be sent again. What others changed goes with all that is held, when the process
     comes back."""
-    kept = []
+    kept: deque[_Request] = deque()
     for request in batch:
         if request.lasts:
             kept.append(request)
@@ -400,19 +367,3 @@ def _unreachable() -> NotReady:
     return NotReady(
         "The gateway cannot reach its Redis, where it counts limits and budgets; try again later"
     )
-
-
-def _pool(url: str) -> Any:
-    from redis.asyncio import ConnectionPool
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    # The link itself tries again.
-    return ConnectionPool.from_url(url, retry=Retry(NoBackoff(), 0))
-
-
-def _facts(info: bytes | str) -> dict[str, str]:
-    """What a server tells of itself."""
-    text = info.decode() if isinstance(info, bytes) else info
-    found = (line.partition(":") for line in text.splitlines())
-    return {name: value for name, _, value in found}

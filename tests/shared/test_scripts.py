@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.settings import SettingsError
 from gateway.shared import Link, scripts
 from gateway.shared.scripts import Script
 from tests.redises import RedisServer
@@ -131,3 +132,9 @@ async def test_money_beyond_what_a_float_holds_is_told_to_the_digit(account: Acc
     assert await account.spent() == much
     await account.store(account.there, 2, 10)
     assert account.redis.command("HGET", account.key, "spent") == str(much + 10).encode()
+
+
+def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.shared.connection.find_spec", lambda _: None)
+    with pytest.raises(SettingsError, match=r"pip install 'litellm-gateway\[redis\]'"):
+        Link("redis://127.0.0.1:1/0", "test", "here")
