@@ -117,11 +117,18 @@ class SharedBudgets:
 
     async def extend(self, reservation: Reservation, amount: int) -> None:
         call = self._running[reservation]
-        if amount > call.amount:
-            if call.accounts:
-                await self._set_aside(call, amount, lambda: self._extend(call, amount))
+        more = amount - call.amount
+        if more > 0:
+            # Another may come to them meanwhile.
+            accounts = tuple(call.accounts)
+
+            def taken() -> None:
+                self._extend(reservation, call, accounts, more)
+
+            if accounts:
+                await self._set_aside(accounts, amount, call.amount, taken)
             else:
-                call.amount = amount
+                taken()
         await self._own.extend(reservation, amount)
 
     def settle(self, reservation: Reservation, row: LedgerRow) -> asyncio.Future[Reply] | None:
@@ -135,8 +142,9 @@ class SharedBudgets:
         for account in call.accounts:
             self._adopt(account)
         reply = await self._set_aside(
-            call,
+            call.accounts,
             call.amount,
+            0,
             lambda: self._enter(reservation, call),
             lambda: self._settle(reservation, "", 0),
         )
@@ -144,24 +152,27 @@ class SharedBudgets:
 
     async def _set_aside(
         self,
-        call: _Call,
+        accounts: Sequence[_Account],
         amount: int,
+        has: int,
         taken: Callable[[], object],
         undone: Callable[[], object] | None = None,
     ) -> Reply:
-        """Returns what the script does once there is room. Raises as `BudgetKeeper.reserve`."""
-        runs = undone is None
+        """Returns what the script does once there is room. Raises as `BudgetKeeper.reserve`.
+
+        `has` is what the call has already; with `undone` it is a new one.
+        """
         # A running call is not refused for a period that is over.
-        arguments: list[str | int] = [amount, call.amount if runs else 0, int(runs)]
-        for account in call.accounts:
+        arguments: list[str | int] = [amount, has, int(undone is None)]
+        for account in accounts:
             arguments += [account.label, account.limit]
-        keys = [account.key for account in call.accounts]
+        keys = [account.key for account in accounts]
         has_begun = False
         for _ in range(_ATTEMPTS):
             reply = await self._link.ask(RESERVE, keys, arguments, lambda _: taken(), undone)
             if reply[0] == b"ok":
                 return reply
-            account = call.accounts[reply[1]]
+            account = accounts[reply[1]]
             if reply[0] == b"missing":
                 await self._begin_once(account, reply[2].decode())
                 has_begun = True
@@ -205,10 +216,20 @@ class SharedBudgets:
             if label is None or label != owned.label:
                 owned.apart.add(call)
 
-    def _extend(self, call: _Call, amount: int) -> None:
-        for account in call.accounts:
-            self._link.hold(account.running, amount - call.amount)
-        call.amount = amount
+    def _extend(
+        self, reservation: Reservation, call: _Call, asked: Sequence[_Account], more: int
+    ) -> None:
+        """So much more is set aside in the accounts that were asked."""
+        for account in asked:
+            self._link.hold(account.running, more)
+        if reservation not in self._running:
+            # It was cancelled, and has ended, before that was known.
+            self._link.change({account.running: -more for account in asked})
+            return
+        call.amount += more
+        others = [account for account in call.accounts if account not in asked]
+        if others:
+            self._link.change({account.running: more for account in others})
 
     def _adopt(self, account: _Account) -> None:
         """Have the account know of the calls that are in its period."""
