@@ -24,7 +24,14 @@ from statistics import median
 import httpx
 
 from benchmarks.peers.canned import WORDS, nginx
-from benchmarks.peers.processes import Process, cpu_seconds, free_port, running, until_open
+from benchmarks.peers.processes import (
+    Process,
+    cpu_seconds,
+    cpu_seconds_with_children,
+    free_port,
+    running,
+    until_open,
+)
 from benchmarks.peers.servers import SERVERS, Place, Server, Started
 from benchmarks.peers.serving import check, served
 from benchmarks.peers.wrk import load
@@ -87,13 +94,15 @@ def _measure(lane: str, way: Way, url: str, connections: int, seconds: float) ->
             body = got.body(stream=False)
             given = got.url, got.headers, body, (WORDS[-1], ""), connections
             load(*given, _WARM_UP_SECONDS)
-            before = cpu_seconds(redis)
+            began = cpu_seconds_with_children(got.process), cpu_seconds(redis)
             taken = load(*given, seconds)
-            used = (cpu_seconds(redis) - before) / seconds
+            ours = cpu_seconds_with_children(got.process) - began[0]
+            its = cpu_seconds(redis) - began[1]
+    answers = taken.rate * seconds
     return (
         taken.rate,
-        f"{taken.rate:,.0f} a second, p50 {taken.p50:.1f} ms, p99 {taken.p99:.1f} ms, "
-        f"Redis {used:.2f} of a core",
+        f"{taken.rate:,.0f} a second, p50 {taken.p50:.1f} ms, p99 {taken.p99:.1f} ms; "
+        f"CPU for each: gateway {ours / answers * 1e3:.2f} ms, Redis {its / answers * 1e3:.2f} ms",
     )
 
 
