@@ -20,7 +20,7 @@ from gateway.errors import BudgetExceeded, NotReady, RateLimited
 from gateway.ledger import Ledger
 from gateway.money import dollars
 from gateway.records import Key, LedgerRow, Team
-from gateway.store.ledger import LedgerStore, current_period
+from gateway.store.ledger import Charge, LedgerStore, current_period
 
 FOLLOW_SECONDS = 0.5
 _PAGE = 1000
@@ -174,14 +174,14 @@ class Budgets:
     async def _follow(self) -> None:
         while self._position is not None:
             last = await self._store.last_position()
-            page = await self._store.after(self._position, _PAGE, not_of=self._node)
+            page = await self._store.charges_after(self._position, _PAGE, not_of=self._node)
             if not page:
                 # Or this process's own rows would be passed over again each time.
                 self._position = max(self._position, last)
                 break
-            for position, row in page:
-                self._add(position, row)
-            self._position = page[-1][0]
+            for charge in page:
+                self._add(charge)
+            self._position = page[-1].position
 
     def _forget_gone(self) -> None:
         """Drop the accounts of keys and teams that are no more, whenever there are twice as many
@@ -196,11 +196,15 @@ class Budgets:
         }
         self._kept = max(_FEW_ACCOUNTS, len(self._accounts))
 
-    def _add(self, position: int, row: LedgerRow) -> None:
-        for owner_id in (row.key_id, row.team_id):
+    def _add(self, charge: Charge) -> None:
+        for owner_id in (charge.key_id, charge.team_id):
             account = self._accounts.get(owner_id or "")
-            if account and position > account.position and _counts(row.started_ms, account.since):
-                account.spent += row.cost or 0
+            if (
+                account
+                and charge.position > account.position
+                and _counts(charge.started_ms, account.since)
+            ):
+                account.spent += charge.cost
 
     async def _current(self, owners: Sequence[Owner], now: int) -> list[_Account]:
         """The accounts of the period that `now` is in; only who has `_loading` replaces any."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, delete, func, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
@@ -52,6 +52,16 @@ class Transcript:
     started_ms: int
     request: str
     response: str | None
+
+
+class Charge(NamedTuple):
+    """What one row cost, and whom."""
+
+    position: int
+    key_id: str
+    team_id: str | None
+    started_ms: int
+    cost: int
 
 
 class LedgerStore:
@@ -125,21 +135,26 @@ class LedgerStore:
                 spent |= {row.id: row.cost for row in rows if row.cost}
         return spent
 
-    async def after(
-        self, position: int, limit: int, not_of: str | None = None
-    ) -> list[tuple[int, LedgerRow]]:
-        """The rows after a position, with theirs, in the order they arrived.
+    async def charges_after(self, position: int, limit: int, not_of: str) -> list[Charge]:
+        """What rows after a position cost, in the order they arrived, but for those that a process
+        wrote."""
+        query = (
+            select(*(ledger.c[name] for name in Charge._fields))
+            .where(ledger.c.position > position, ledger.c.node != not_of, ledger.c.cost > 0)
+            .order_by(ledger.c.position)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [Charge(*row) for row in await connection.execute(query)]
 
-        `not_of` leaves out those that a process wrote.
-        """
+    async def after(self, position: int, limit: int) -> list[tuple[int, LedgerRow]]:
+        """The rows after a position, with theirs, in the order they arrived."""
         query = (
             select(ledger.c.position, *_COLUMNS)
             .where(ledger.c.position > position)
             .order_by(ledger.c.position)
             .limit(limit)
         )
-        if not_of is not None:
-            query = query.where(ledger.c.node != not_of)
         async with self._database.read() as connection:
             return [(row.position, ledger_row(row)) for row in await connection.execute(query)]
 
