@@ -154,9 +154,13 @@ def _call(path: str, operation: Operation) -> BaseRoute:
 
 
 async def prepare(settings: Settings) -> None:
-    """Make what the first start makes, for processes that are to start at the same time."""
+    """Make what the first start makes, for processes that are to start at the same time.
+
+    Raises what would stop each of them.
+    """
     async with Store.open(settings) as store:
         await _ensure_admin_key(store, settings)
+        await Registry(store).refresh()
 
 
 async def _ensure_admin_key(store: Store, settings: Settings) -> None:

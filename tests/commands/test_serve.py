@@ -244,3 +244,21 @@ async def test_what_dead_workers_held_is_booked_once(
                     spend = float(response.headers.get("x-litellm-key-spend", 0))
                 await asyncio.sleep(0.1)
         assert 0.15 <= spend < 0.152
+
+
+async def test_what_would_stop_each_worker_is_said_once(
+    tmp_path: Path, redis_server: RedisServer
+) -> None:
+    settings = {"GATEWAY_REDIS_URL": redis_server.url, "GATEWAY_SECRET_KEY": "A" * 43 + "="}
+    added = run(
+        tmp_path,
+        *("models", "add", "gpt", "--provider", "openai", "--api-key-stdin"),
+        stdin="sk-upstream",
+        **settings,
+    )
+    assert added.returncode == 0, added.stderr
+    settings["GATEWAY_SECRET_KEY"] = "B" * 43 + "="
+    ran = run(tmp_path, "serve", "--workers", "2", "--port", "0", **settings)
+    assert ran.returncode == 1
+    assert ran.stderr.count("sealed with another secret key") == 1
+    assert "Traceback" not in ran.stderr
