@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
 from gateway import metering
-from gateway.budgets import Budgets, Reservation
+from gateway.budgets import BudgetKeeper, Reservation
 from gateway.catalogue import Group
 from gateway.errors import GatewayError, UpstreamError
 from gateway.ids import request_id
 from gateway.ledger import Ledger
-from gateway.limits import Admission, Limiter
+from gateway.limits import Admission, LimitKeeper
 from gateway.metering import METERED
 from gateway.pricing import Prices
 from gateway.records import Call, Content, LedgerRow, Model, Operation, Outcome, Team, Usage
@@ -74,7 +74,7 @@ class _Clock:
 class Accounting:
     """Opens and settles bills: limits, budgets and ledger as one."""
 
-    def __init__(self, limiter: Limiter, budgets: Budgets, ledger: Ledger) -> None:
+    def __init__(self, limiter: LimitKeeper, budgets: BudgetKeeper, ledger: Ledger) -> None:
         self._limiter = limiter
         self._budgets = budgets
         self._ledger = ledger
@@ -112,15 +112,15 @@ class Accounting:
         await self._ledger.room()
         await Bill(self, call, None, None).end(error)
 
-    def extend(self, bill: Bill, servings: Sequence[Served]) -> None:
+    async def extend(self, bill: Bill, servings: Sequence[Served]) -> None:
         """Set aside what a call can cost at other deployments too, and note it durably.
 
         Raises:
-            RateLimited, BudgetExceeded: It must not be made there.
+            RateLimited, BudgetExceeded, NotReady: It must not be made there.
         """
         most = bill.most(servings)
         if bill.reservation is not None:
-            self._budgets.extend(bill.reservation, most.cost or 0)
+            await self._budgets.extend(bill.reservation, most.cost or 0)
         self._ledger.seen(most)
 
     def note(self, row: LedgerRow) -> None:
@@ -129,18 +129,23 @@ class Accounting:
 
     async def settle(self, bill: Bill, row: LedgerRow, transcript: Transcript | None) -> None:
         """Book what a call came to, and give back what it held."""
-        # No await before the last: whoever reads what was spent looks at both ledger and budgets,
-        # and a request that is cancelled once more is settled all the same.
+        # No await until all is booked: whoever reads what was spent looks at both ledger and
+        # budgets, and a request that is cancelled once more is settled all the same.
+        told: list[Awaitable[object] | None] = []
         try:
             self._ledger.settle(row, transcript)
         finally:
-            if bill.reservation is not None:
-                self._budgets.settle(bill.reservation, row)
             tokens = row.prompt_tokens + row.completion_tokens
+            if bill.reservation is not None:
+                told.append(self._budgets.settle(bill.reservation, row))
             if bill.admission is not None:
-                await self._limiter.settle(bill.admission, tokens)
+                told.append(self._limiter.settle(bill.admission, tokens))
             if bill.served is not None:
-                await self._limiter.use(bill.served.model, tokens)
+                self._limiter.use(bill.served.model, tokens)
+        for each in told:
+            # Before the caller is answered, who may turn to another process next.
+            if each is not None:
+                await each
 
 
 class Bill:
@@ -188,9 +193,9 @@ class Bill:
         """The call goes to this deployment now."""
         self.served = served
 
-    def fall_back(self, servings: Sequence[Served]) -> None:
+    async def fall_back(self, servings: Sequence[Served]) -> None:
         """The call goes to another model, with these deployments. Raises as `Accounting.extend`."""
-        self._accounting.extend(self, servings)
+        await self._accounting.extend(self, servings)
         self.fallbacks += 1
 
     def hit(self, served: Served) -> None:

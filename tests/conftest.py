@@ -22,6 +22,8 @@ from hypothesis import settings as hypothesis_settings
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store import Store
+from tests import redises
+from tests.redises import RedisServer
 from tests.servers import FakeProvider, Gateway, http_client, serving
 
 # As scripts/test does; a test that calls litellm before the gateway loads it must not go online.
@@ -69,6 +71,22 @@ def settings(tmp_path: Path, _migrated: Path) -> Settings:
     """Settings of a gateway with a database of its own."""
     shutil.copy(_migrated, tmp_path)
     return Settings(database_url=f"sqlite:///{tmp_path}/gateway.db", admin_key=ADMIN_KEY)
+
+
+@pytest.fixture(scope="session")
+def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redises.running(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    """A Redis that is empty, and the test's to do with as it likes."""
+    if _redis.process is None:
+        _redis.start()
+    _redis.command("FLUSHALL")
+    _redis.command("CONFIG", "RESETSTAT")
+    return _redis
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from gateway.errors import GatewayError
-from gateway.store.tables import stamps
+from gateway.store.tables import identity, stamps
 
 Topic = Literal["models", "keys", "teams", "settings"]
 
@@ -198,6 +198,12 @@ class Database:
         async with self.read() as connection:
             rows = await connection.execute(select(stamps.c.topic, stamps.c.value))
             return {row.topic: row.value for row in rows}
+
+    async def identity(self) -> str:
+        """A name that was made with the database; a copy has the same."""
+        async with self.read() as connection:
+            name: str = (await connection.execute(select(identity.c.id))).scalar_one()
+        return name
 
     async def check_integrity(self) -> list[str]:
         """What `PRAGMA integrity_check` finds; nothing for a sound file."""

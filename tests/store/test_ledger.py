@@ -222,8 +222,13 @@ async def test_rows_are_followed_in_the_order_they_arrived(store: Store) -> None
     assert await store.ledger.after(0, 2) == [(1, made[0]), (2, made[1])]
     assert await store.ledger.after(2, 10) == [(3, made[2]), (4, made[3]), (5, made[4])]
     assert await store.ledger.after(5, 10) == []
-    mine = await store.ledger.after(0, 10, not_of="node-0")
-    assert mine == [(2, made[1]), (4, made[3])]
+    charges = await store.ledger.charges_after(0, 10, not_of="node-0")
+    assert charges == [(n, "key_a", None, made[n - 1].started_ms, 1000) for n in (2, 4)]
+    free = [ledger_row(cost=cost) for cost in (0, None)]
+    assert await store.ledger.write(free, [], node="node-1") == 7
+    assert await store.ledger.write([ledger_row(), free[0]], [], node="node-1") is None
+    charges = await store.ledger.charges_after(4, 10, not_of="node-0")
+    assert [charge.position for charge in charges] == [8], "the free ones are left out"
 
 
 async def test_positions_are_never_used_again(store: Store) -> None:
