@@ -50,6 +50,8 @@ def load() -> Any:
     import litellm as module
 
     litellm: Any = module
+    # 6 MB that nobody reads again: it is kept as a text too, of which a tokenizer is made.
+    del litellm.utils.json_data
     # litellm prepares a call in a thread: who leaves meanwhile leaves a coroutine behind that
     # nobody starts. Python would say so for every line at which one is collected, and keep the
     # whole source of each such line's module.
