@@ -9,7 +9,6 @@ Exit codes: 0 done; 1 failed; 2 wrong usage or an invalid value; 3 no such model
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from typing import Annotated
@@ -89,9 +88,6 @@ def gateway(
 
 def main() -> None:
     """Run the command; errors of the gateway's own become a message and an exit code."""
-    # What is imported stays: litellm's 400,000 objects, looked at again and again while they are
-    # made, took a third of its import.
-    gc.set_threshold(50_000, 20, 20)
     try:
         # The same name however it was started: completion goes by it.
         app(prog_name="gateway")

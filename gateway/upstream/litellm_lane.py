@@ -139,11 +139,11 @@ class LitellmLane:
             raise upstream_error(error, model.secrets, answered=answered) from error
 
     async def _open(self) -> Any:
-        litellm = await asyncio.to_thread(litellm_setup.load)
-        # What litellm made for good, a million objects, need not be looked at again and again:
-        # that took a third of a second each time.
-        gc.freeze()
+        # Its import makes a million objects for good. To look at them again and again took a third
+        # of the import, and then a third of a second each time.
         gc.set_threshold(50_000, 20, 20)
+        litellm = await asyncio.to_thread(litellm_setup.load)
+        gc.freeze()
         litellm_setup.share_connections(litellm, self._max_answer_bytes)
         return litellm
 
