@@ -1,87 +1,117 @@
-"""How long commands and the server take to start; medians of several runs, and ratios.
+"""How long commands and the server take to start, and the memory the server holds then.
 
-Run it on an idle machine: `.venv/bin/python benchmarks/start.py [RUNS]`. Each figure is also given
-as a multiple of starting Python and importing nothing, measured in the same run.
+Run it on an idle machine: `.venv/bin/python -m benchmarks.start [RUNS]`. Durations are medians of
+several runs, each with its least and most, the CPU it took, and as a multiple of starting Python
+and importing nothing, measured in the same run. Memory is that of a server that is ready and was
+not called yet: resident, and with each page shared out among the processes that hold it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-GATEWAY = [str(Path(sys.executable).with_name("gateway"))]
+from benchmarks.peers.processes import (
+    START_SECONDS,
+    Process,
+    check_runs,
+    cpu_seconds,
+    free_port,
+    proportional,
+    resident,
+    running,
+    until_open,
+)
+
+_GATEWAY = [str(Path(sys.executable).with_name("gateway"))]
+_NOTHING = "python -c pass"
+_COMMANDS = {
+    _NOTHING: [sys.executable, "-c", "pass"],
+    "gateway --help": [*_GATEWAY, "--help"],
+    "gateway keys list": [*_GATEWAY, "keys", "list"],
+}
+_MIB = 2**20
+_SETTLE_SECONDS = 1.0
+
+
+class Took(NamedTuple):
+    seconds: float
+    cpu: float
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    took: dict[str, list[Took]] = defaultdict(list)
+    held: list[tuple[int, int]] = []
     with tempfile.TemporaryDirectory() as directory:
         environ = os.environ | {"GATEWAY_DATABASE_URL": f"sqlite:///{directory}/gateway.db"}
-        subprocess.run([*GATEWAY, "keys", "create"], env=environ, capture_output=True, check=True)
-        figures = {
-            "python -c pass": [
-                _command([sys.executable, "-c", "pass"], environ) for _ in range(runs)
-            ],
-            "gateway --help": [_command([*GATEWAY, "--help"], environ) for _ in range(runs)],
-            "gateway keys list": [
-                _command([*GATEWAY, "keys", "list"], environ) for _ in range(runs)
-            ],
-        }
-        served = [_serve(environ) for _ in range(runs)]
-        figures["gateway serve: socket open"] = [opened for opened, _ in served]
-        figures["gateway serve: ready"] = [ready for _, ready in served]
-    base = statistics.median(figures["python -c pass"])
-    print(f"{'':28} {'median s':>9} {'min':>6} {'max':>6} {'x python':>9}")
-    for name, seconds in figures.items():
-        median = statistics.median(seconds)
+        _command([*_GATEWAY, "keys", "create"], environ)
+        for _ in range(runs):
+            for name, command in _COMMANDS.items():
+                took[name].append(_command(command, environ))
+            for name, measured in _serve(environ, held):
+                took[name].append(measured)
+    base = statistics.median(each.seconds for each in took[_NOTHING])
+    print(f"{'':28} {'median s':>9} {'min':>6} {'max':>6} {'CPU s':>6} {'x python':>9}")
+    for name, each in took.items():
+        seconds = [one.seconds for one in each]
+        median, cpu = statistics.median(seconds), statistics.median(one.cpu for one in each)
         print(
-            f"{name:28} {median:9.2f} {min(seconds):6.2f} {max(seconds):6.2f} {median / base:9.1f}"
+            f"{name:28} {median:9.2f} {min(seconds):6.2f} {max(seconds):6.2f} {cpu:6.2f} "
+            f"{median / base:9.1f}"
         )
+    for name, sizes in zip(("resident", "shared out"), zip(*held, strict=True), strict=True):
+        low, high = min(sizes) / _MIB, max(sizes) / _MIB
+        print(f"{name:28} {statistics.median(sizes) / _MIB:5.0f} MiB ({low:.0f}-{high:.0f})")
 
 
-def _command(command: list[str], environ: dict[str, str]) -> float:
-    started = time.perf_counter()
+def _command(command: list[str], environ: dict[str, str]) -> Took:
+    started, cpu = time.perf_counter(), _children()
     subprocess.run(command, env=environ, capture_output=True, check=True)
-    return time.perf_counter() - started
+    return Took(time.perf_counter() - started, _children() - cpu)
 
 
-def _serve(environ: dict[str, str]) -> tuple[float, float]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def _children() -> float:
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _serve(environ: dict[str, str], held: list[tuple[int, int]]) -> Iterator[tuple[str, Took]]:
+    port = free_port()
     started = time.perf_counter()
-    command = [*GATEWAY, "serve", "--port", str(port), "--log-level", "error"]
-    server = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
-    try:
-        while not _open(port):
-            time.sleep(0.005)
-        opened = time.perf_counter() - started
+    command = [*_GATEWAY, "serve", "--port", str(port), "--log-level", "error"]
+    with running(command, environ) as server:
+        until_open(server, port)
+        yield "gateway serve: socket open", _since(started, server)
+        limit = time.monotonic() + START_SECONDS
         while not _ready(port):
+            check_runs(server, limit)
             time.sleep(0.02)
-        return opened, time.perf_counter() - started
-    finally:
-        server.terminate()
-        server.wait()
+        yield "gateway serve: ready", _since(started, server)
+        time.sleep(_SETTLE_SECONDS)
+        held.append((resident(server), proportional(server)))
 
 
-def _open(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
+def _since(started: float, server: Process) -> Took:
+    return Took(time.perf_counter() - started, cpu_seconds(server))
 
 
 def _ready(port: int) -> bool:
-    with contextlib.suppress(OSError):
+    try:
         url = f"http://127.0.0.1:{port}/health/readiness"
         with urllib.request.urlopen(url, timeout=5) as response:
             return bool(response.status == 200)
-    return False
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from gateway import metering
-from gateway.budgets import Budgets, Reservation
+from gateway.budgets import BudgetKeeper, Reservation
 from gateway.catalogue import Group
 from gateway.errors import GatewayError, UpstreamError
 from gateway.ids import request_id
 from gateway.ledger import Ledger
-from gateway.limits import Admission, Limiter
+from gateway.limits import Admission, LimitKeeper
 from gateway.metering import METERED
 from gateway.pricing import Prices
 from gateway.records import Call, Content, LedgerRow, Model, Operation, Outcome, Team, Usage
@@ -38,6 +39,13 @@ _NOTE_SECONDS = 1.0
 _MOST_TOKENS = 2**53
 _LONGEST_TEXT = 256
 _NOTHING = Usage()
+_tokens = attrgetter(
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
 # What uses no tokens and costs nothing.
 _FREE = (Operation.COUNT_TOKENS,)
 # nginx's number for a client that closed its connection first.
@@ -70,7 +78,11 @@ class Accounting:
     """Opens and settles bills: limits, budgets and ledger as one."""
 
     def __init__(
-        self, limiter: Limiter, budgets: Budgets, ledger: Ledger, watchers: Sequence[Watcher] = ()
+        self,
+        limiter: LimitKeeper,
+        budgets: BudgetKeeper,
+        ledger: Ledger,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._limiter = limiter
         self._budgets = budgets
@@ -110,15 +122,15 @@ class Accounting:
         await self._ledger.room()
         await Bill(self, call, None, None).end(error)
 
-    def extend(self, bill: Bill, servings: Sequence[Served]) -> None:
+    async def extend(self, bill: Bill, servings: Sequence[Served]) -> None:
         """Set aside what a call can cost at other deployments too, and note it durably.
 
         Raises:
-            RateLimited, BudgetExceeded: It must not be made there.
+            RateLimited, BudgetExceeded, NotReady: It must not be made there.
         """
         most = bill.most(servings)
         if bill.reservation is not None:
-            self._budgets.extend(bill.reservation, most.cost or 0)
+            await self._budgets.extend(bill.reservation, most.cost or 0)
         self._ledger.seen(most)
 
     def note(self, row: LedgerRow) -> None:
@@ -127,20 +139,25 @@ class Accounting:
 
     async def settle(self, bill: Bill, row: LedgerRow, transcript: Transcript | None) -> None:
         """Book what a call came to, and give back what it held."""
-        # No await before the last: whoever reads what was spent looks at both ledger and budgets,
-        # and a request that is cancelled once more is settled all the same.
+        # No await until all is booked: whoever reads what was spent looks at both ledger and
+        # budgets, and a request that is cancelled once more is settled all the same.
+        told: list[Awaitable[object] | None] = []
         try:
             self._ledger.settle(row, transcript)
         finally:
             for watcher in self._watchers:
                 watcher(bill.call, row)
-            if bill.reservation is not None:
-                self._budgets.settle(bill.reservation, row)
             tokens = row.prompt_tokens + row.completion_tokens
+            if bill.reservation is not None:
+                told.append(self._budgets.settle(bill.reservation, row))
             if bill.admission is not None:
-                await self._limiter.settle(bill.admission, tokens)
+                told.append(self._limiter.settle(bill.admission, tokens))
             if bill.served is not None:
-                await self._limiter.use(bill.served.model, tokens)
+                self._limiter.use(bill.served.model, tokens)
+        for each in told:
+            # Before the caller is answered, who may turn to another process next.
+            if each is not None:
+                await each
 
 
 class Bill:
@@ -188,9 +205,9 @@ class Bill:
         """The call goes to this deployment now."""
         self.served = served
 
-    def fall_back(self, servings: Sequence[Served]) -> None:
+    async def fall_back(self, servings: Sequence[Served]) -> None:
         """The call goes to another model, with these deployments. Raises as `Accounting.extend`."""
-        self._accounting.extend(self, servings)
+        await self._accounting.extend(self, servings)
         self.fallbacks += 1
 
     def hit(self, served: Served) -> None:
@@ -340,6 +357,10 @@ class Bill:
             cost = 0
         elif cost is None and served and served.prices:
             cost = served.prices.cost(usage)
+        tokens = _tokens(usage)
+        if max(tokens) > _MOST_TOKENS or min(tokens) < 0:
+            tokens = tuple(map(_bounded, tokens))
+        prompt, completion, cached, written, reasoning = tokens
         return LedgerRow(
             id=self.id,
             request_id=call.request_id,
@@ -351,13 +372,13 @@ class Bill:
             served_model=served.model.name if served else None,
             deployment_id=served.model.id if served else None,
             provider=served.model.provider if served else None,
-            prompt_tokens=_bounded(usage.prompt_tokens),
-            completion_tokens=_bounded(usage.completion_tokens),
-            cached_tokens=_bounded(usage.cached_tokens),
-            cache_write_tokens=_bounded(usage.cache_write_tokens),
-            reasoning_tokens=_bounded(usage.reasoning_tokens),
+            prompt_tokens=prompt,
+            completion_tokens=completion,
+            cached_tokens=cached,
+            cache_write_tokens=written,
+            reasoning_tokens=reasoning,
             estimated=usage.estimated,
-            cost=cost if cost is None else _bounded(cost),
+            cost=None if cost is None else _bounded(cost),
             latency_ms=round(self.elapsed_ms()),
             first_token_ms=self._first_token_ms,
             status=status,
@@ -373,7 +394,7 @@ class Bill:
 
 
 def _bounded(number: int) -> int:
-    return number if 0 <= number <= _MOST_TOKENS else max(0, min(number, _MOST_TOKENS))
+    return max(0, min(number, _MOST_TOKENS))
 
 
 def _short(text: str) -> str:

@@ -15,11 +15,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from gateway.accounting import Accounting
-from gateway.budgets import Budgets
+from gateway.budgets import BudgetKeeper, Budgets
 from gateway.cache import ResponseCache
 from gateway.config.seed import ensure_admin_key
 from gateway.deployments import Deployments
 from gateway.failover import Failover
+from gateway.gauges import Gauges
 from gateway.http import (
     anthropic,
     audit,
@@ -39,19 +40,19 @@ from gateway.http.litellm import keys as litellm_keys
 from gateway.http.litellm import models as litellm_models
 from gateway.http.litellm import spend as litellm_spend
 from gateway.http.litellm import teams as litellm_teams
-from gateway.http.metrics import State
 from gateway.http.metrics import show as show_metrics
 from gateway.http.middleware import Boundary, unrouted
 from gateway.http.openapi import Document
 from gateway.http.requests import Services
 from gateway.ledger import Ledger
-from gateway.limits import Limiter
+from gateway.limits import Limiter, LimitKeeper
 from gateway.metrics import Metrics
 from gateway.pipeline import Pipeline
 from gateway.records import Operation
 from gateway.registry import Registry
 from gateway.retention import Retention
 from gateway.settings import Settings
+from gateway.shared import Link, SharedBudgets, SharedLimiter
 from gateway.store import Store
 from gateway.traces import tracing
 from gateway.upstream.formats import FORMATS
@@ -164,47 +165,77 @@ def _call(path: str, operation: Operation) -> BaseRoute:
     return Route(path, openai.call(operation), methods=["POST"], name=operation)
 
 
+async def prepare(settings: Settings) -> None:
+    """Make what the first start makes, for processes that are to start at the same time.
+
+    Raises what would stop each of them.
+    """
+    if settings.metrics_key is not None:
+        check_strength(settings.metrics_key, "GATEWAY_METRICS_KEY")
+    async with Store.open(settings) as store:
+        await _ensure_admin_key(store, settings)
+        await Registry(store).refresh()
+
+
+async def _ensure_admin_key(store: Store, settings: Settings) -> None:
+    made = await ensure_admin_key(store, settings.admin_key)
+    if made:
+        print(f"Admin key, shown this once: {made}", file=sys.stderr, flush=True)
+
+
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
     if settings.metrics_key is not None:
         check_strength(settings.metrics_key, "GATEWAY_METRICS_KEY")
     async with Store.open(settings) as store, tracing(settings.traces) as trace:
-        made = await ensure_admin_key(store, settings.admin_key)
-        if made:
-            print(f"Admin key, shown this once: {made}", file=sys.stderr, flush=True)
+        await _ensure_admin_key(store, settings)
         registry = Registry(store)
         await registry.refresh()
         # Names this process among those that share the database.
         node = secrets.token_hex(4)
         ledger = Ledger(store.ledger, store.database.path, node)
-        await ledger.start()
-        budgets = Budgets(store.ledger, ledger, node, registry.knows)
-        lanes = Lanes(settings.max_answer_bytes)
-        lanes.start()
-        limiter = Limiter()
-        deployments = Deployments()
-        failover = Failover(registry, deployments, limiter)
-        path = store.database.path
-        cache = ResponseCache(path.with_name(f"{path.name}.cache"), settings.redis_url)
-        metrics = Metrics(registry.model_name)
-        metrics.registry.register(State(registry, ledger, deployments))
-        watchers = [metrics.call, trace] if trace else [metrics.call]
-        accounting = Accounting(limiter, budgets, ledger, watchers)
-        pipeline = Pipeline(registry, accounting, failover, lanes, cache)
-        app.state.services = Services(
-            settings, store, registry, lanes.litellm, ledger, budgets, pipeline, metrics
-        )
-        retention = Retention(store, registry)
-        running = [
-            asyncio.create_task(work)
-            for work in (registry.watch(), budgets.watch(), retention.run())
-        ]
-        try:
-            yield
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-            await lanes.aclose()
-            await cache.aclose()
-            await ledger.aclose()
+        own = Budgets(store.ledger, ledger, node, registry.knows, binding=not settings.redis_url)
+        async with _keepers(settings, store, ledger, node, own) as (limiter, budgets):
+            await ledger.start()
+            lanes = Lanes(settings.max_answer_bytes)
+            lanes.start()
+            deployments = Deployments()
+            failover = Failover(registry, deployments, limiter)
+            path = store.database.path
+            cache = ResponseCache(path.with_name(f"{path.name}.cache"), settings.redis_url)
+            metrics = Metrics(registry.model_name)
+            gauges = Gauges(metrics, registry, ledger, deployments)
+            watchers = [metrics.call, trace] if trace else [metrics.call]
+            accounting = Accounting(limiter, budgets, ledger, watchers)
+            pipeline = Pipeline(registry, accounting, failover, lanes, cache)
+            app.state.services = Services(
+                settings, store, registry, lanes.litellm, ledger, own, pipeline, metrics, gauges
+            )
+            retention = Retention(store, registry)
+            running = [
+                asyncio.create_task(work)
+                for work in (registry.watch(), own.watch(), retention.run(), gauges.watch())
+            ]
+            try:
+                yield
+            finally:
+                for task in running:
+                    task.cancel()
+                await asyncio.gather(*running, return_exceptions=True)
+                await lanes.aclose()
+                await cache.aclose()
+                await ledger.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _keepers(
+    settings: Settings, store: Store, ledger: Ledger, node: str, own: Budgets
+) -> AsyncIterator[tuple[LimitKeeper, BudgetKeeper]]:
+    """What keeps to limits and budgets: this process alone, or all at one Redis together."""
+    if settings.redis_url is None:
+        yield Limiter(), own
+        return
+    database = await store.database.identity()
+    # Its end comes after the ledger's, whose last rows are told to the others.
+    async with Link(settings.redis_url, database, node) as link:
+        yield SharedLimiter(link), SharedBudgets(link, own, store.ledger, ledger)

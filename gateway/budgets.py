@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -19,7 +20,7 @@ from gateway.errors import BudgetExceeded, NotReady, RateLimited
 from gateway.ledger import Ledger
 from gateway.money import dollars
 from gateway.records import Key, LedgerRow, Team
-from gateway.store.ledger import LedgerStore, current_period
+from gateway.store.ledger import Charge, LedgerStore, current_period
 
 FOLLOW_SECONDS = 0.5
 _PAGE = 1000
@@ -54,6 +55,29 @@ class Reservation:
     """What the key had spent in its period, in nano-dollars, without running calls."""
 
 
+class BudgetKeeper(Protocol):
+    async def reserve(self, key: Key, team: Team | None, most: LedgerRow) -> Reservation:
+        """Set aside the most that a call can cost; `most` is its row in that case.
+
+        Raises:
+            BudgetExceeded: The key's or its team's budget is spent.
+            RateLimited: The rest of it is reserved by calls that are running.
+            NotReady: Nobody can tell what was spent.
+        """
+
+    async def extend(self, reservation: Reservation, amount: int) -> None:
+        """Set so much aside for a running call, if that is more than what it has.
+
+        Raises as `reserve` does; nothing has changed then.
+        """
+
+    def settle(self, reservation: Reservation, row: LedgerRow) -> Awaitable[object] | None:
+        """Replace what was set aside by what the call has cost.
+
+        Returns what comes once every process knows, if that takes time.
+        """
+
+
 class Budgets:
     """Counted in this process; what others spend is added within `FOLLOW_SECONDS`."""
 
@@ -63,9 +87,16 @@ class Budgets:
         ledger: Ledger,
         node: str,
         is_known: Callable[[str], bool] = lambda _owner_id: True,
+        *,
+        binding: bool = True,
     ) -> None:
-        """`is_known` says of a key's or team's id whether it is still there."""
+        """`is_known` says of a key's or team's id whether it is still there.
+
+        Without `binding` all calls are let in: these accounts say what was spent, and others say
+        who may spend.
+        """
         self._is_known = is_known
+        self._binding = binding
         self._kept = _FEW_ACCOUNTS
         self._store = store
         self._ledger = ledger
@@ -77,29 +108,23 @@ class Budgets:
         self._position: int | None = None
 
     async def reserve(self, key: Key, team: Team | None, most: LedgerRow) -> Reservation:
-        """Set aside the most that a call can cost; `most` is its row in that case.
+        """See `BudgetKeeper`.
 
-        Raises:
-            BudgetExceeded: The key's or its team's budget is spent.
-            RateLimited: The rest of it is reserved by calls that are running.
-            NotReady: The database cannot be read, and this is the owner's first call in a period.
+        Raises NotReady where the database cannot be read at an owner's first call in a period.
         """
         owners: tuple[Owner, ...] = (key, team) if team else (key,)
         accounts = await self._current(owners, most.started_ms // 1000)
         # No await from here on: nobody else reserves between the check and the reservation.
-        for account, owner in zip(accounts, owners, strict=True):
-            _check(account, owner)
+        if self._binding:
+            for account, owner in zip(accounts, owners, strict=True):
+                _check(account, owner)
         made = Reservation(most.cost or 0, most.started_ms, owners, accounts[0].spent)
         self._running.add(made)
         for account in accounts:
             account.reserved += made.amount
         return made
 
-    def extend(self, reservation: Reservation, amount: int) -> None:
-        """Set so much aside for a running call, if that is more than what it has.
-
-        Raises BudgetExceeded and RateLimited as `reserve` does; nothing has changed then.
-        """
+    async def extend(self, reservation: Reservation, amount: int) -> None:
         more = amount - reservation.amount
         if more <= 0:
             return
@@ -108,14 +133,14 @@ class Budgets:
             for owner in reservation.owners
             if _counts(reservation.started_ms, self._accounts[owner.id].since)
         ]
-        for account, owner in accounts:
-            _check(account, owner, but=reservation.amount)
+        if self._binding:
+            for account, owner in accounts:
+                _check(account, owner, but=reservation.amount)
         for account, _ in accounts:
             account.reserved += more
         reservation.amount = amount
 
     def settle(self, reservation: Reservation, row: LedgerRow) -> None:
-        """Replace what was set aside by what the call has cost."""
         self._running.remove(reservation)
         for owner in reservation.owners:
             account = self._accounts[owner.id]
@@ -149,14 +174,14 @@ class Budgets:
     async def _follow(self) -> None:
         while self._position is not None:
             last = await self._store.last_position()
-            page = await self._store.after(self._position, _PAGE, not_of=self._node)
+            page = await self._store.charges_after(self._position, _PAGE, not_of=self._node)
             if not page:
                 # Or this process's own rows would be passed over again each time.
                 self._position = max(self._position, last)
                 break
-            for position, row in page:
-                self._add(position, row)
-            self._position = page[-1][0]
+            for charge in page:
+                self._add(charge)
+            self._position = page[-1].position
 
     def _forget_gone(self) -> None:
         """Drop the accounts of keys and teams that are no more, whenever there are twice as many
@@ -171,11 +196,15 @@ class Budgets:
         }
         self._kept = max(_FEW_ACCOUNTS, len(self._accounts))
 
-    def _add(self, position: int, row: LedgerRow) -> None:
-        for owner_id in (row.key_id, row.team_id):
+    def _add(self, charge: Charge) -> None:
+        for owner_id in (charge.key_id, charge.team_id):
             account = self._accounts.get(owner_id or "")
-            if account and position > account.position and _counts(row.started_ms, account.since):
-                account.spent += row.cost or 0
+            if (
+                account
+                and charge.position > account.position
+                and _counts(charge.started_ms, account.since)
+            ):
+                account.spent += charge.cost
 
     async def _current(self, owners: Sequence[Owner], now: int) -> list[_Account]:
         """The accounts of the period that `now` is in; only who has `_loading` replaces any."""
@@ -191,15 +220,8 @@ class Budgets:
         return account is not None and account.since == current_period(owner, now)
 
     async def _load(self, owner: Owner, since: int | None) -> None:
-        kind = "key" if isinstance(owner, Key) else "team"
         async with self._ledger.stored:
-            try:
-                spent, position = await self._store.spent(kind, owner.id, since)
-            except SQLAlchemyError as error:
-                log.error("Cannot read what %s spent: %s", owner.id, error)
-                raise NotReady(
-                    "The gateway cannot read what was spent from its database; try again later"
-                ) from error
+            spent, position = await stored_spending(self._store, owner, since)
             # No await from here on: a row that is settled meanwhile would be in neither.
             own = [row for row in self._ledger.waiting if owner.id in (row.key_id, row.team_id)]
             self._accounts[owner.id] = _Account(
@@ -218,6 +240,17 @@ class Budgets:
                 self._position = position
 
 
+async def stored_spending(store: LedgerStore, owner: Owner, since: int | None) -> tuple[int, int]:
+    """What the database says, and the last position counted. Raises NotReady."""
+    try:
+        return await store.spent("key" if isinstance(owner, Key) else "team", owner.id, since)
+    except SQLAlchemyError as error:
+        log.error("Cannot read what %s spent: %s", owner.id, error)
+        raise NotReady(
+            "The gateway cannot read what was spent from its database; try again later"
+        ) from error
+
+
 def _counts(started_ms: int, since: int | None) -> bool:
     return since is None or started_ms >= since * 1000
 
@@ -225,21 +258,25 @@ def _counts(started_ms: int, since: int | None) -> bool:
 def _check(account: _Account, owner: Owner, but: int = 0) -> None:
     """`but` is what is set aside for the call itself."""
     limit = owner.max_budget
-    if limit is None or account.spent + account.reserved - but < limit:
-        return
+    if limit is not None and account.spent + account.reserved - but >= limit:
+        raise refusal(owner, limit, account.spent, account.reserved)
+
+
+def refusal(owner: Owner, limit: int, spent: int, reserved: int) -> BudgetExceeded | RateLimited:
+    """Why a call is not let in, where these together are no less than the limit."""
     whose = (
         f"Key={owner.label or owner.id} ({owner.hint.replace('…', '...')})"
         if isinstance(owner, Key)
         else f"Team={owner.name}"
     )
-    if account.spent >= limit:
-        raise BudgetExceeded(
-            f"Budget has been exceeded! {whose} Current cost: {dollars(account.spent)}, "
+    if spent >= limit:
+        return BudgetExceeded(
+            f"Budget has been exceeded! {whose} Current cost: {dollars(spent)}, "
             f"Max budget: {dollars(limit)}"
         )
-    raise RateLimited(
+    return RateLimited(
         f"The rest of the budget is set aside for requests that are running. {whose} Current "
-        f"cost: {dollars(account.spent)}, Set aside: {dollars(account.reserved)}, Max budget: "
+        f"cost: {dollars(spent)}, Set aside: {dollars(reserved)}, Max budget: "
         f"{dollars(limit)}. Try again when they have ended; a smaller max_tokens sets less aside.",
         headers={"retry-after": "1", "rate_limit_type": "budget"},
     )

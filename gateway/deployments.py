@@ -214,6 +214,8 @@ class Deployments:
         prices: Callable[[Model], Prices | None],
     ) -> Model:
         """One of the deployments whose `order` comes first; at random where they are equal."""
+        if len(among) == 1:
+            return among[0]
         first = min(_number(model, "order", 1) for model in among)
         left = [model for model in among if _number(model, "order", 1) == first]
         match strategy:

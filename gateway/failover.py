@@ -18,7 +18,7 @@ from gateway.accounting import Bill, Served
 from gateway.catalogue import Group
 from gateway.deployments import Attempt, Deployments, retry_after
 from gateway.errors import Fault, GatewayError, Misconfigured, NoDeployment, UpstreamError
-from gateway.limits import Limiter
+from gateway.limits import LimitKeeper
 from gateway.litellm_names import RETRY_POLICY
 from gateway.records import CallSettings, Model
 from gateway.registry import Registry
@@ -37,7 +37,7 @@ Send = Callable[[Served], Awaitable[T]]
 
 
 class Failover:
-    def __init__(self, registry: Registry, deployments: Deployments, limiter: Limiter) -> None:
+    def __init__(self, registry: Registry, deployments: Deployments, limiter: LimitKeeper) -> None:
         self._registry = registry
         self._deployments = deployments
         self._limiter = limiter
@@ -62,7 +62,7 @@ class Failover:
             fresh = dict.fromkeys(_fallbacks(failing.name, failure, settings))
             pending += [name for name in fresh if name not in known]
             known.update(fresh)
-            found = self._next_group(bill, pending, known, settings)
+            found = await self._next_group(bill, pending, known, settings)
             if found is None:
                 break
             failing = found
@@ -72,7 +72,7 @@ class Failover:
                 failure = error
         raise first
 
-    def _next_group(
+    async def _next_group(
         self, bill: Bill, pending: deque[str], known: set[str], settings: CallSettings
     ) -> Group | None:
         """The first of the pending models that the call can turn to; the bill knows then."""
@@ -84,7 +84,7 @@ class Failover:
                 continue
             known.add(found.name)
             try:
-                bill.fall_back([self._served(model) for model in found.deployments])
+                await bill.fall_back([self._served(model) for model in found.deployments])
             except GatewayError:
                 # Its limits, or its budget, leave no room for this dearer model.
                 continue

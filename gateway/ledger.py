@@ -12,6 +12,7 @@ import contextlib
 import glob
 import logging
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -57,6 +58,21 @@ class Ledger:
         self._flushing: asyncio.Task[None] | None = None
         self.stored = asyncio.Lock()
         self.waiting: deque[LedgerRow] = deque()
+        self._on_stored: Callable[[Sequence[LedgerRow], int | None], object] | None = None
+        self._on_buried: Callable[[str], object] | None = None
+
+    def subscribe(
+        self,
+        stored: Callable[[Sequence[LedgerRow], int | None], object],
+        buried: Callable[[str], object],
+    ) -> None:
+        """Say what comes into the database.
+
+        Call `stored(rows, position)` whenever rows of this process have, before anybody else can
+        have `Ledger.stored`; see `LedgerStore.write` for the position. Call `buried(node)` when all
+        rows of a process that died have.
+        """
+        self._on_stored, self._on_buried = stored, buried
 
     async def start(self) -> None:
         """Store what dead processes left behind, then begin.
@@ -116,21 +132,30 @@ class Ledger:
 
     async def flush(self) -> None:
         """Store what is waiting now. Raises what the database raises."""
-        while self.waiting:
-            await self._store_batch()
+        # Not what comes meanwhile: it would be stored a few rows at a time, without an end.
+        left = len(self.waiting)
+        while left > 0 and (stored := await self._store_batch()):
+            left -= stored
             async with self._room:
                 self._room.notify_all()
         self._shorten()
 
     @uncancelled
-    async def _store_batch(self) -> None:
+    async def _store_batch(self) -> int:
+        """Returns how many rows that were."""
         async with self.stored:
             batch = list(islice(self.waiting, _BATCH))
+            if not batch:
+                # Another flush has stored it.
+                return 0
             kept = [self._transcripts[row.id] for row in batch if row.id in self._transcripts]
-            await self._store.write(batch, kept, self._node)
+            position = await self._store.write(batch, kept, self._node)
             for row in batch:
                 self.waiting.popleft()
                 self._transcripts.pop(row.id, None)
+            if self._on_stored is not None:
+                self._on_stored(batch, position)
+            return len(batch)
 
     async def aclose(self) -> None:
         """Store everything and end. What cannot be stored stays in the journal.
@@ -171,6 +196,8 @@ class Ledger:
                 sum(row.outcome == "interrupted" for row in rows),
             )
         orphan.remove()
+        if self._on_buried is not None:
+            self._on_buried(_node_of(self._database, orphan.path))
 
     async def _flush_until_end(self) -> None:
         failing = False
@@ -237,6 +264,11 @@ class Ledger:
 def journal_path(database: Path, node: str) -> Path:
     """The journal of a process, beside its database."""
     return database.with_name(f"{database.name}.ledger-{node}.jsonl")
+
+
+def _node_of(database: Path, journal: Path) -> str:
+    """The process whose journal it is."""
+    return journal.name.removeprefix(f"{database.name}.ledger-").removesuffix(".jsonl")
 
 
 def set_aside(database: Path) -> list[Path]:

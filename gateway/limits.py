@@ -7,9 +7,10 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from gateway.errors import RateLimited
 from gateway.records import Key, Model
@@ -26,8 +27,38 @@ class Admission:
     """LiteLLM's `x-ratelimit-*`, for the limits that the key has."""
 
 
+class LimitKeeper(Protocol):
+    """Fixed windows of a minute, each opened by its first request.
+
+    A count belongs to the key alone, so a new limit holds for what was used already.
+    """
+
+    async def admit(self, key: Key, model_name: str) -> Admission:
+        """Count a request in; `model_name` is the registered model's.
+
+        Raises:
+            RateLimited: With `retry-after`; the call must not be made, and is not counted.
+            NotReady: Nobody can tell whether there is room.
+        """
+
+    def settle(self, admission: Admission, tokens: int) -> Awaitable[object] | None:
+        """Count the tokens that the call used, and that it has ended.
+
+        Returns what comes once every process knows, if that takes time.
+        """
+
+    async def enter(self, model: Model) -> float:
+        """Count a request in at a deployment, where the limits of its own leave room.
+
+        Returns 0.0; or, and it is not counted, the seconds until they do. Raises NotReady.
+        """
+
+    def use(self, model: Model, tokens: int) -> None:
+        """Count the tokens that a deployment has used."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Limit:
+class Limit:
     unit: str
     most: int
     counter: str
@@ -36,29 +67,20 @@ class _Limit:
 
 
 class Limiter:
-    """Fixed windows of a minute, each opened by its first request, counted in this process.
-
-    A count belongs to the key alone, so a new limit holds for what was used already.
-    """
+    """Keeps to the limits of this process's own requests; see `LimitKeeper`."""
 
     def __init__(self) -> None:
         self._counts = Windows()
         self._running: Counter[str] = Counter()
 
     async def admit(self, key: Key, model_name: str) -> Admission:
-        """Count a request in; `model_name` is the registered model's.
-
-        Raises:
-            RateLimited: With `retry-after`; the call must not be made, and is not counted.
-        """
-        limits = list(_limits(key, model_name))
+        limits = list(limits_of_key(key, model_name))
         headers: dict[str, str] = {}
         for limit in limits:
             used = self._counts.get(limit.counter)
             if used >= limit.most:
                 raise self._limited(key, limit)
-            left = limit.most - used - (limit.unit == "requests")
-            headers |= _headers(limit, left)
+            headers |= headers_of(limit, used)
         self._enter(key)
         try:
             for limit in limits:
@@ -72,19 +94,14 @@ class Limiter:
             raise
         return Admission(key, model_name, headers)
 
-    async def settle(self, admission: Admission, tokens: int) -> None:
-        """Count the tokens that the call used, and that it has ended."""
+    def settle(self, admission: Admission, tokens: int) -> None:
         self._leave(admission.key)
-        for limit in _limits(admission.key, admission.model_name):
+        for limit in limits_of_key(admission.key, admission.model_name):
             if limit.unit == "tokens" and tokens > 0:
                 self._counts.add(limit.counter, tokens)
 
     async def enter(self, model: Model) -> float:
-        """Count a request in at a deployment, where the limits of its own leave room.
-
-        Returns 0.0; or, and it is not counted, the seconds until they do.
-        """
-        limits = list(_limits_of(model))
+        limits = list(limits_of_model(model))
         for limit in limits:
             if self._counts.get(limit.counter) >= limit.most:
                 return self._seconds_left(limit)
@@ -93,24 +110,18 @@ class Limiter:
                 self._counts.add(limit.counter)
         return 0.0
 
-    async def use(self, model: Model, tokens: int) -> None:
-        """Count the tokens that a deployment has used."""
-        for limit in _limits_of(model):
+    def use(self, model: Model, tokens: int) -> None:
+        for limit in limits_of_model(model):
             if limit.unit == "tokens" and tokens > 0:
                 self._counts.add(limit.counter, tokens)
 
-    def _seconds_left(self, limit: _Limit) -> float:
-        return max(0.001, self._counts.ends(limit.counter) - time.time())
+    def _seconds_left(self, limit: Limit) -> float:
+        return max(0.001, self._counts.seconds_left(limit.counter))
 
     def _enter(self, key: Key) -> None:
         most = key.max_parallel_requests
         if most is not None and self._running[key.id] >= most:
-            raise RateLimited(
-                f"Rate limit exceeded for api_key: {key.secret_hash}. Limit type: "
-                f"max_parallel_requests. Current limit: {most}, Remaining: 0. Try again when a "
-                "request has ended.",
-                headers={"retry-after": "1", "rate_limit_type": "max_parallel_requests"},
-            )
+            raise too_many_at_once(key)
         self._running[key.id] += 1
 
     def _leave(self, key: Key) -> None:
@@ -118,24 +129,39 @@ class Limiter:
         if not self._running[key.id]:
             del self._running[key.id]
 
-    def _limited(self, key: Key, limit: _Limit) -> RateLimited:
-        resets = self._counts.ends(limit.counter)
-        resets_at = datetime.fromtimestamp(math.ceil(resets), UTC)
-        whose = f"{limit.scope}: {key.secret_hash}"
-        return RateLimited(
-            f"Rate limit exceeded for {whose}. Limit type: {limit.unit}. "
-            f"Current limit: {limit.most}, Remaining: 0. "
-            f"Limit resets at: {resets_at:%Y-%m-%d %H:%M:%S} UTC",
-            headers={
-                **_headers(limit, 0),
-                "retry-after": str(max(1, math.ceil(resets - time.time()))),
-                "rate_limit_type": limit.unit,
-                "reset_at": str(math.ceil(resets)),
-            },
-        )
+    def _limited(self, key: Key, limit: Limit) -> RateLimited:
+        now = time.time()
+        return too_many(key, limit, now + self._counts.seconds_left(limit.counter), now)
 
 
-def _limits(key: Key, model_name: str) -> Iterator[_Limit]:
+def too_many(key: Key, limit: Limit, resets: float, now: float) -> RateLimited:
+    """The refusal of a call beyond a limit, whose window ends then; in seconds since the epoch."""
+    resets_at = datetime.fromtimestamp(math.ceil(resets), UTC)
+    whose = f"{limit.scope}: {key.secret_hash}"
+    return RateLimited(
+        f"Rate limit exceeded for {whose}. Limit type: {limit.unit}. "
+        f"Current limit: {limit.most}, Remaining: 0. "
+        f"Limit resets at: {resets_at:%Y-%m-%d %H:%M:%S} UTC",
+        headers={
+            **_headers(limit, 0),
+            "retry-after": str(max(1, math.ceil(resets - now))),
+            "rate_limit_type": limit.unit,
+            "reset_at": str(math.ceil(resets)),
+        },
+    )
+
+
+def too_many_at_once(key: Key) -> RateLimited:
+    return RateLimited(
+        f"Rate limit exceeded for api_key: {key.secret_hash}. Limit type: "
+        f"max_parallel_requests. Current limit: {key.max_parallel_requests}, Remaining: 0. "
+        "Try again when a request has ended.",
+        headers={"retry-after": "1", "rate_limit_type": "max_parallel_requests"},
+    )
+
+
+def limits_of_key(key: Key, model_name: str) -> Iterator[Limit]:
+    """In the order in which they are looked at."""
     per_model = "model_per_key"
     for unit, most, of_model in (
         # Tokens first: a request refused for its tokens tells so rather than the other.
@@ -143,19 +169,25 @@ def _limits(key: Key, model_name: str) -> Iterator[_Limit]:
         ("requests", key.rpm_limit, key.model_rpm_limit.get(model_name)),
     ):
         if most is not None:
-            yield _Limit(unit, most, f"{unit}/{key.id}", "api_key")
+            yield Limit(unit, most, f"{unit}/{key.id}", "api_key")
         if of_model is not None:
-            yield _Limit(unit, of_model, f"{unit}/{key.id}/{model_name}", per_model)
+            yield Limit(unit, of_model, f"{unit}/{key.id}/{model_name}", per_model)
 
 
-def _limits_of(model: Model) -> Iterator[_Limit]:
+def limits_of_model(model: Model) -> Iterator[Limit]:
+    """Those of a deployment."""
     for unit, name in (("tokens", "tpm"), ("requests", "rpm")):
         most = model.params.get(name)
         if most is not None:
-            yield _Limit(unit, most, f"model/{unit}/{model.id}", "model")
+            yield Limit(unit, most, f"model/{unit}/{model.id}", "model")
 
 
-def _headers(limit: _Limit, remaining: int) -> dict[str, str]:
+def headers_of(limit: Limit, used: int) -> dict[str, str]:
+    """What a call is told that was let in, where so much had been used before it."""
+    return _headers(limit, limit.most - used - (limit.unit == "requests"))
+
+
+def _headers(limit: Limit, remaining: int) -> dict[str, str]:
     # What stands without a scope is the key's own limit, as in LiteLLM.
     scopes = ("", "api_key-") if limit.scope == "api_key" else (f"{limit.scope}-",)
     return {

@@ -2,22 +2,29 @@
 
 Labels come from what the operator has registered and from the gateway's own routes, never from what
 a caller may choose, so that there is an end to them.
+
+Where several processes serve (`gateway serve --workers`), they count in files that they share, and
+each can tell of all.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from typing import NamedTuple
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
-    Info,
     PlatformCollector,
     ProcessCollector,
 )
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from gateway import __version__
 from gateway.records import Call, LedgerRow
@@ -30,6 +37,8 @@ OTHER = "(other)"
 UNMATCHED = "(none)"
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 _OF_MODEL = ("model", "provider")
+# The library goes by it, too, once it is imported.
+_SHARED = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
 
 
 class _Of(NamedTuple):
@@ -48,10 +57,6 @@ class _Of(NamedTuple):
 
 
 class Metrics:
-    """Attributes:
-    registry: All that Prometheus gets.
-    """
-
     def __init__(self, name_of: Callable[[str], str | None]) -> None:
         """`name_of` is the name that a deployment, by its id, is registered under."""
         self._name_of = name_of
@@ -59,12 +64,11 @@ class Metrics:
         # The library's own way to what has given labels takes a lock each time.
         self._of: dict[tuple[str, str, str, str], _Of] = {}
         self._of_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.registry = CollectorRegistry()
+        self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
-        Info("gateway_build", "The gateway's version.", registry=self.registry).info(
-            {"version": __version__}
-        )
+            collector(registry=self._registry)
+        version = self.gauge("gateway_build_info", "The gateway's version.", "max", ("version",))
+        version.labels(__version__).set(1)
         self._requests = self._counter(
             "gateway_http_requests",
             "HTTP requests that have ended; status 499: the client left first.",
@@ -104,6 +108,29 @@ class Metrics:
         self._fallbacks = self._counter(
             "gateway_fallbacks", "Models that failed a call before this one had it.", _OF_MODEL
         )
+
+    def gauge(
+        self,
+        name: str,
+        told: str,
+        of_all: Literal["livemax", "livesum", "max"],
+        labels: tuple[str, ...] = (),
+    ) -> Gauge:
+        """What is set and not counted. `of_all` is what several processes' values come to."""
+        return Gauge(name, told, labels, registry=self._registry, multiprocess_mode=of_all)
+
+    def collected(self) -> CollectorRegistry:
+        """All that Prometheus gets."""
+        if _SHARED is None:
+            return self._registry
+        # What a process that has died was doing is done by nobody.
+        for file in Path(_SHARED).glob("gauge_live*_*.db"):
+            pid = int(file.stem.rpartition("_")[2])
+            if not _lives(pid):
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        collected = CollectorRegistry()
+        MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
+        return collected
 
     def request(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count an HTTP request; `route` is the template of its path, if it has one."""
@@ -170,7 +197,14 @@ class Metrics:
         )
 
     def _counter(self, name: str, told: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(name, told, labels, registry=self.registry)
+        return Counter(name, told, labels, registry=self._registry)
 
     def _histogram(self, name: str, told: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(name, told, labels, registry=self.registry, buckets=_SECONDS)
+        return Histogram(name, told, labels, registry=self._registry, buckets=_SECONDS)
+
+
+def _lives(pid: int) -> bool:
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False

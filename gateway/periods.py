@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 DAY = 86400
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY, "w": 7 * DAY, "mo": 30 * DAY}
@@ -81,6 +82,7 @@ def _first_of(month: int) -> int:
     return int(datetime(1970 + month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp())
 
 
+@lru_cache(1000)
 def _normal(duration: str) -> tuple[int, str]:
     number, unit = _parse(duration)
     return {(30, "d"): (1, "mo"), (7, "d"): (1, "w")}.get((number, unit), (number, unit))

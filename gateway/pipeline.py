@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from urllib.parse import quote
 
@@ -313,14 +314,19 @@ def _served(bill: Bill) -> Served:
     return bill.served
 
 
+@lru_cache(1000)
+def _quoted(name: str) -> str:
+    return quote(name, _PLAIN)
+
+
 def _headers(bill: Bill) -> dict[str, str]:
     """LiteLLM's headers (proxy/common_request_processing.py), for what there is to tell."""
     key: Key = bill.call.key
     served = _served(bill).model
     told = {
         "x-litellm-call-id": bill.id,
-        "x-litellm-model-id": quote(served.id, _PLAIN),
-        "x-litellm-model-group": quote(served.name, _PLAIN),
+        "x-litellm-model-id": _quoted(served.id),
+        "x-litellm-model-group": _quoted(served.name),
         "x-litellm-version": _VERSION,
         "x-litellm-key-spend": dollars(bill.spent),
         "x-litellm-key-max-budget": None if key.max_budget is None else dollars(key.max_budget),

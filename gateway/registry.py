@@ -10,6 +10,8 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
 
 from gateway.catalogue import Catalogue
 from gateway.pricing import Prices, prices_of
@@ -35,13 +37,12 @@ class Registry:
         self._store = store
         self._stamps: Mapping[str, int] = {}
         self._keys: dict[str, Key] = {}
-        self._hashes: dict[str, tuple[str, ...]] = {}
+        self._by_id: dict[str, Key] = {}
         # Of keys that come and go, most are gone: of the last, their hashes are kept, in order.
         self._revoked: OrderedDict[str, None] = OrderedDict()
         self._refreshing = asyncio.Lock()
-        self._prices: dict[str, Prices | None] = {}
-        # Of models that a pattern stands for.
-        self._made_prices: OrderedDict[tuple[str, str], Prices | None] = OrderedDict()
+        # Of the models that were asked for, and of those that patterns stand for.
+        self._prices: OrderedDict[tuple[str, str], Prices | None] = OrderedDict()
         self.catalogue = Catalogue((), {})
         self.teams: Mapping[str, Team] = {}
         self.settings = CallSettings()
@@ -60,11 +61,11 @@ class Registry:
     @property
     def key_count(self) -> int:
         """How many keys there are that are not revoked."""
-        return len(self._hashes)
+        return len(self._by_id)
 
     def knows(self, owner_id: str) -> bool:
         """Whether there is a key, not revoked, or a team with this id."""
-        return owner_id in self._hashes or owner_id in self.teams
+        return owner_id in self._by_id or owner_id in self.teams
 
     def model_name(self, deployment_id: str) -> str | None:
         """The name that a deployment is registered under, a pattern perhaps; None if it is not."""
@@ -74,14 +75,17 @@ class Registry:
     def prices(self, model: Model) -> Prices | None:
         """What the model, or one that a pattern stands for, costs; None where that is not known."""
         registered = self.catalogue.deployments.get(model.id)
-        if registered is None or registered.name == model.name:
-            return self._prices.get(model.id)
-        made = model.id, model.upstream_model
-        if made not in self._made_prices:
-            self._made_prices[made] = prices_of(model)
-            if len(self._made_prices) > _MOST_MADE:
-                self._made_prices.popitem(last=False)
-        return self._made_prices[made]
+        if registered is None:
+            # It was deleted while it was called.
+            return prices_of(model)
+        named = model.id, model.upstream_model
+        if named not in self._prices:
+            # What is kept is of the model as it is now, whoever still calls it as it was.
+            priced = replace(registered, upstream_model=model.upstream_model)
+            self._prices[named] = prices_of(priced)
+            if len(self._prices) > _MOST_MADE + len(self.catalogue.deployments):
+                self._prices.popitem(last=False)
+        return self._prices[named]
 
     async def refresh(self) -> None:
         """Load what has changed since the last time.
@@ -107,25 +111,29 @@ class Registry:
 
     async def _load_models(self) -> None:
         before, models = self.catalogue.deployments, await self._store.models.all()
-        # To find a model's prices takes longer than to load it.
-        self._prices = {
-            model.id: self._prices[model.id] if before.get(model.id) == model else prices_of(model)
-            for model in models
-        }
-        self._made_prices.clear()
         self.catalogue = Catalogue(models, self.settings.model_group_alias)
+        now = self.catalogue.deployments
+        for named in [each for each in self._prices if before.get(each[0]) != now.get(each[0])]:
+            del self._prices[named]
 
     async def _load_keys(self) -> None:
-        for key in await self._store.keys.changed_since(self._stamps.get("keys", -1)):
-            # A key that got a new secret must not be found by one before the last.
-            for known in self._hashes.pop(key.id, ()):
-                self._keys.pop(known, None)
-            hashes = tuple(known for known in (key.secret_hash, key.retiring_hash) if known)
-            if key.revoked_at is not None:
-                self._note_revoked(hashes)
-                continue
-            self._hashes[key.id] = hashes
-            self._keys |= dict.fromkeys(hashes, key)
+        pages = self._store.keys.changed_since(self._stamps.get("keys", -1))
+        async with aclosing(pages):
+            async for page in pages:
+                for key in page:
+                    self._take(key)
+
+    def _take(self, key: Key) -> None:
+        # A key that got a new secret must not be found by one before the last.
+        before = self._by_id.pop(key.id, None)
+        for known in _hashes(before) if before else ():
+            self._keys.pop(known, None)
+        if key.revoked_at is not None:
+            self._note_revoked(_hashes(key))
+            return
+        self._by_id[key.id] = key
+        for known in _hashes(key):
+            self._keys[known] = key
 
     def _note_revoked(self, hashes: Iterable[str]) -> None:
         for known in hashes:
@@ -148,6 +156,11 @@ class Registry:
                 if failing:
                     log.warning("The database can be read again")
                 failing = False
+
+
+def _hashes(key: Key) -> list[str]:
+    """Of its secrets."""
+    return [known for known in (key.secret_hash, key.retiring_hash) if known]
 
 
 def _revoked(secret_hash: str) -> Key:

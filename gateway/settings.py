@@ -43,7 +43,8 @@ class Settings:
         traces: Whether spans go to where OpenTelemetry's own variables say.
         max_body_bytes: The largest request body that is read.
         max_answer_bytes: The most that is read of a provider's answer, streams too.
-        redis_url: Where the cache of answers is, if the call settings have it in Redis.
+        redis_url: Where limits and budgets are counted, for all processes that share the database;
+            and the cache of answers, if the call settings have it in Redis.
     """
 
     database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)

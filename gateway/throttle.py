@@ -1,7 +1,6 @@
 """Wrong keys by client address, so that nobody can try many of them on the admin's side.
 
-Counted in this process. Not with `limits`: its storage in memory grows with every new address, and
-without `await` starts a thread for each count.
+Counted in this process.
 """
 
 from __future__ import annotations
@@ -9,25 +8,17 @@ from __future__ import annotations
 import ipaddress
 import logging
 import math
-import time
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from gateway.errors import RateLimited
+from gateway.windows import Windows
 
 WRONG_KEYS = 10
-WINDOW_SECONDS = 60
 # Far more than real clients have in a minute; whoever has more gains nothing but more windows.
 MOST_ADDRESSES = 10_000
 MOST_ACCEPTED = 1_000
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Window:
-    ends: float
-    count: int = 0
 
 
 class Throttle:
@@ -39,9 +30,8 @@ class Throttle:
     """
 
     def __init__(self) -> None:
-        # Both in the order in which entries are to go. All windows are equally long, so the one
-        # that was opened first ends first.
-        self._windows: OrderedDict[str, _Window] = OrderedDict()
+        self._windows = Windows(MOST_ADDRESSES)
+        # In the order in which they are to go.
         self._accepted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def check(self, address: str | None, secret_hash: str) -> None:
@@ -51,13 +41,9 @@ class Throttle:
             RateLimited: With `retry-after`; too many wrong keys came from the address.
         """
         source = _source(address)
-        window = self._windows.get(source)
-        left = window.ends - time.monotonic() if window else 0
-        if window is None or window.count < WRONG_KEYS or left <= 0:
+        if self._windows.get(source) < WRONG_KEYS or (source, secret_hash) in self._accepted:
             return
-        if (source, secret_hash) in self._accepted:
-            return
-        seconds = max(1, math.ceil(left))
+        seconds = max(1, math.ceil(self._windows.seconds_left(source)))
         raise RateLimited(
             f"Too many wrong keys came from {source}: for {seconds} s, no key is looked at that "
             "has not managed the gateway from there before. `gateway` on the host itself works.",
@@ -67,22 +53,13 @@ class Throttle:
     def failed(self, address: str | None) -> None:
         """Count a wrong key."""
         source = _source(address)
-        now = time.monotonic()
-        while self._windows and next(iter(self._windows.values())).ends <= now:
-            self._windows.popitem(last=False)
-        window = self._windows.get(source)
-        if window is None:
-            if len(self._windows) >= MOST_ADDRESSES:
-                self._windows.popitem(last=False)
-            window = self._windows[source] = _Window(now + WINDOW_SECONDS)
-        window.count += 1
-        if window.count == WRONG_KEYS:
+        if self._windows.add(source) == WRONG_KEYS:
             log.warning(
                 "%d wrong keys came from %s within a minute; no new admin key is looked at from "
                 "there for %.0f s",
                 WRONG_KEYS,
                 source,
-                window.ends - now,
+                self._windows.seconds_left(source),
             )
 
     def accepted(self, address: str | None, secret_hash: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from gateway.records import Call, Operation
 
 # What goes to the model besides messages, prompts and inputs, of the parameters of all routes.
-_READ = (
+_READ = {
     "functions",
     "instructions",
     "mcp_servers",
@@ -24,7 +24,7 @@ _READ = (
     "system",
     "text",
     "tools",
-)
+}
 _BYTES_A_TOKEN = 4
 # Roles, separators and what a provider wraps a tool's description in.
 _FRAME = 16
@@ -105,10 +105,13 @@ def most_completion_tokens(call: Call, defaults: Mapping[str, Any], model_limit:
     prompt = call.body.get("prompt")
     if isinstance(prompt, list) and not isinstance(next(iter(prompt), 0), int):
         answers *= len(prompt)
-    size = _Size()
-    # What is wrong in a prediction is charged as if the model had written it.
-    _add(size, params.get("prediction"))
-    return (min(known) if known else _LONGEST_ANSWER) * answers + size.text
+    predicted = 0
+    if "prediction" in params:
+        # What is wrong in it is charged as if the model had written it.
+        size = _Size()
+        _add(size, params["prediction"])
+        predicted = size.text
+    return (min(known) if known else _LONGEST_ANSWER) * answers + predicted
 
 
 def most_tokens(text: str) -> int:
@@ -124,9 +127,11 @@ def likely_tokens(text: str) -> int:
 def _size(body: Mapping[str, Any]) -> _Size:
     size = _Size()
     _add(size, body.get("messages"), attachments=True)
-    for name in _READ:
-        _add(size, body.get(name))
+    for name in body.keys() & _READ:
+        _add(size, body[name])
     for given in (body.get("prompt"), body.get("input")):
+        if given is None:
+            continue
         if isinstance(given, list):
             lists = [given, *(item for item in given if isinstance(item, list))]
             size.tokens += sum(isinstance(item, int) for each in lists for item in each)

@@ -20,7 +20,9 @@ class _Window:
 
 
 class Windows:
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        """At most so many are open: another one closes the oldest."""
+        self._most = most
         # All are equally long, so that those that were opened first end first.
         self._windows: OrderedDict[str, _Window] = OrderedDict()
 
@@ -30,20 +32,22 @@ class Windows:
     def get(self, name: str) -> int:
         """The count of the window that is open now."""
         window = self._windows.get(name)
-        return window.count if window is not None and window.ends > time.time() else 0
+        return window.count if window is not None and window.ends > time.monotonic() else 0
 
     def add(self, name: str, amount: int = 1) -> int:
         """Returns the new count."""
-        now = time.time()
+        now = time.monotonic()
         while self._windows and next(iter(self._windows.values())).ends <= now:
             self._windows.popitem(last=False)
         window = self._windows.get(name)
         if window is None:
+            if len(self._windows) == self._most:
+                self._windows.popitem(last=False)
             window = self._windows[name] = _Window(now + WINDOW_SECONDS, 0)
         window.count += amount
         return window.count
 
-    def ends(self, name: str) -> float:
-        """When the open window ends, in seconds since the epoch; now, where none is open."""
+    def seconds_left(self, name: str) -> float:
+        """Until the open window ends; 0 where none is open."""
         window = self._windows.get(name)
-        return window.ends if window is not None else time.time()
+        return max(0.0, window.ends - time.monotonic()) if window is not None else 0.0

@@ -10,7 +10,6 @@ from pathlib import Path
 
 # Where a known tool does it for a stated reason.
 ALLOWED = {
-    "a1_coverage.pth": "coverage, to measure subprocesses",
     "distutils-precedence.pth": "setuptools, to provide distutils",
     "_virtualenv.pth": "virtualenv and uv",
 }

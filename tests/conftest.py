@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-import coverage
-
-# Before the gateway is imported: where scripts/test asks for it, a worker of pytest-xdist measures
-# what it runs, and the processes that tests start do not.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    coverage.process_startup()
-    os.environ.pop("COVERAGE_PROCESS_START", None)
-
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -23,27 +14,41 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import certifi
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store import Store
+from tests import redises
+from tests.redises import RedisServer
 from tests.servers import FakeProvider, Gateway, http_client, serving
 
 # As scripts/test does; a test that calls litellm before the gateway loads it must not go online.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+# On a busy machine, how long an example takes says nothing of it.
+hypothesis_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("untimed")
 
 ADMIN_KEY = "sk-admin-0123456789abcdef"
 HERE = Path(__file__).parent
 AIMOCK = HERE / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 
 
-def pytest_sessionfinish() -> None:
-    """Store what a worker has measured; it need not come to the end of its process."""
-    measured = coverage.Coverage.current()
-    if measured is not None and "PYTEST_XDIST_WORKER" in os.environ:
-        measured.stop()
-        measured.save()
+@pytest.fixture(scope="session", autouse=True)
+def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have one authority trusted: each gateway that starts reads them all, for 18 ms of CPU."""
+    first, end, _ = certifi.contents().partition("-----END CERTIFICATE-----")
+    path = tmp_path_factory.mktemp("trusted") / "authority.pem"
+    path.write_text(first + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(path))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +71,22 @@ def settings(tmp_path: Path, _migrated: Path) -> Settings:
     """Settings of a gateway with a database of its own."""
     shutil.copy(_migrated, tmp_path)
     return Settings(database_url=f"sqlite:///{tmp_path}/gateway.db", admin_key=ADMIN_KEY)
+
+
+@pytest.fixture(scope="session")
+def _redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redises.running(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    """A Redis that is empty, and the test's to do with as it likes."""
+    if _redis.process is None:
+        _redis.start()
+    _redis.command("FLUSHALL")
+    _redis.command("CONFIG", "RESETSTAT")
+    return _redis
 
 
 @pytest.fixture(scope="session")

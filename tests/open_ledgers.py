@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from gateway.budgets import Budgets, Reservation
 from gateway.ledger import Ledger
 from gateway.records import Key, LedgerRow, Team
+from gateway.shared import Link, SharedBudgets, scripts
 from gateway.store import Store
 from tests.ledgers import ledger_row
 
@@ -51,14 +53,16 @@ class Books:
     """Ledger and budgets of one process."""
 
     ledger: Ledger
-    budgets: Budgets
+    budgets: Any
+    """What keeps to budgets."""
 
     async def begin(
         self, key: Key, amount: int, at: int, team: Team | None = None
     ) -> tuple[Reservation, LedgerRow]:
         """Set money aside for a call that begins at a time, in milliseconds."""
         row = ledger_row(at, key_id=key.id, team_id=team.id if team else None, cost=amount)
-        return await self.budgets.reserve(key, team, row), row
+        reservation: Reservation = await self.budgets.reserve(key, team, row)
+        return reservation, row
 
     def end(self, begun: tuple[Reservation, LedgerRow], cost: int) -> None:
         reservation, row = begun
@@ -71,13 +75,50 @@ class Books:
 
     async def spent(self, owner: Key | Team, at: int) -> int:
         [account] = await self.budgets._current((owner,), at // 1000)
-        return account.spent
+        spent: int = account.spent
+        return spent
 
     def reserved(self, owner: Key | Team) -> int:
-        return self.budgets._accounts[owner.id].reserved
+        aside: int = self.budgets._accounts[owner.id].reserved
+        return aside
+
+
+@dataclass
+class SharedBooks(Books):
+    """The same of a process that counts in Redis."""
+
+    shared: SharedBudgets
+    link: Link
+    aside: dict[str, int] = field(default_factory=dict)
+
+    async def spent(self, owner: Key | Team, at: int) -> int:
+        account = self.shared._account(owner, 0, at // 1000)
+        self.shared._adopt(account)
+        while True:
+            # A limit below anything has it refused, with all that there is to tell.
+            arguments: list[str | int] = [0, 0, 0, account.label, -1]
+            reply = await self.link.ask(scripts.RESERVE, [account.key], arguments)
+            if reply[0] == b"refused":
+                self.aside[owner.id] = int(reply[3])
+                return int(reply[2])
+            await self.shared._begin_once(account, reply[2].decode())
+
+    def reserved(self, owner: Key | Team) -> int:
+        return self.aside[owner.id]
 
 
 @contextlib.asynccontextmanager
-async def keeping(store: Store, node: str) -> AsyncIterator[Books]:
-    async with running(store, node) as ledger:
-        yield Books(ledger, Budgets(store.ledger, ledger, node))
+async def keeping(store: Store, node: str, redis_url: str | None = None) -> AsyncIterator[Books]:
+    if redis_url is None:
+        async with running(store, node) as ledger:
+            yield Books(ledger, Budgets(store.ledger, ledger, node))
+        return
+    ledger = Ledger(store.ledger, store.database.path, node)
+    own = Budgets(store.ledger, ledger, node, binding=False)
+    async with Link(redis_url, await store.database.identity(), node) as link:
+        shared = SharedBudgets(link, own, store.ledger, ledger)
+        await ledger.start()
+        try:
+            yield SharedBooks(ledger, shared, shared, link)
+        finally:
+            await ledger.aclose()

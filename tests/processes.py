@@ -50,10 +50,24 @@ class Server:
     process: asyncio.subprocess.Process
     log: list[str] = field(default_factory=list)
 
+    @property
+    def workers(self) -> list[int]:
+        """The processes that serve, where there are several."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [pid for pid in map(int, children.split()) if _is_worker(pid)]
+
     async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.returncode is None:
             self.process.send_signal(how)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        # It waits for litellm, where that is just being loaded.
+        return await asyncio.wait_for(self.process.wait(), 90)
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 @contextlib.asynccontextmanager

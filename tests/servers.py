@@ -84,8 +84,11 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 
 def http_client() -> httpx.AsyncClient:
-    """A client for plain HTTP: to load certificates would take longer than most tests."""
-    return httpx.AsyncClient(timeout=30, verify=False)
+    """A client for plain HTTP: to load certificates would take longer than most tests.
+
+    The first call waits for litellm to be imported, which takes a busy machine half a minute.
+    """
+    return httpx.AsyncClient(timeout=90, verify=False)
 
 
 @dataclass

@@ -349,7 +349,7 @@ def arbitrary_bodies() -> list[bytes]:
     """JSON from hypothesis, the same for each route; drawn first, for its tests cannot await."""
     bodies: list[bytes] = []
 
-    @settings(max_examples=100, deadline=None, database=None)
+    @settings(max_examples=100, database=None)
     @given(_BODIES)
     def collect(body: Any) -> None:
         bodies.append(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"))

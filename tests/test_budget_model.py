@@ -21,6 +21,7 @@ from gateway.specs import key_record
 from gateway.store import Store
 from tests.ledgers import ledger_row, milliseconds
 from tests.open_ledgers import Books, keeping
+from tests.redises import RedisServer
 
 NOON = milliseconds("2026-11-24T12:00:00")
 HOUR = 3_600_000
@@ -132,13 +133,22 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[asyncio.R
         runner.run(store.database.close())
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.fixture(scope="module", params=["alone", "redis"])
+def redis_url(request: pytest.FixtureRequest) -> str | None:
+    """Of where accounts are, if not in the process."""
+    if request.param == "alone":
+        return None
+    server: RedisServer = request.getfixturevalue("_redis")
+    return server.url
+
+
+@settings(max_examples=60)
 @given(steps=STEPS)
 def test_budgets_do_what_their_model_does(
-    opened: tuple[asyncio.Runner, Store], steps: list[tuple[Any, ...]]
+    opened: tuple[asyncio.Runner, Store], redis_url: str | None, steps: list[tuple[Any, ...]]
 ) -> None:
     async def follow() -> None:
-        async with keeping(store, "model") as books:
+        async with keeping(store, "model", redis_url) as books:
             model = Model(books)
             for name, *arguments in steps:
                 step: Callable[..., Any] = getattr(model, name)

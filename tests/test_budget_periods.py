@@ -19,6 +19,7 @@ from gateway.specs import key_record
 from gateway.store import Store
 from tests.ledgers import milliseconds
 from tests.open_ledgers import Books, keeping
+from tests.redises import RedisServer
 
 NOON = milliseconds("2026-11-24T12:00:00")
 HOUR = 3_600_000
@@ -32,8 +33,20 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-async def here(store: Store) -> AsyncIterator[Books]:
-    async with keeping(store, "here") as books:
+def redis_url(request: pytest.FixtureRequest) -> str | None:
+    """Of where accounts are, if not in the process."""
+    if getattr(request, "param", "alone") == "alone":
+        return None
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return server.url
+
+
+IN_BOTH_PLACES = pytest.mark.parametrize("redis_url", ["alone", "redis"], indirect=True)
+
+
+@pytest.fixture
+async def here(store: Store, redis_url: str | None) -> AsyncIterator[Books]:
+    async with keeping(store, "here", redis_url) as books:
         yield books
 
 
@@ -53,6 +66,7 @@ def key(secret: str = "sk-a", **fields: Any) -> Key:
     return replace(key_record(vault.hash_key(secret), "sk-…", made), **fields)
 
 
+@IN_BOTH_PLACES
 async def test_a_period_begins_with_nothing_spent(here: Books) -> None:
     daily = key(max_budget=100, budget_duration="1d")
     await here.spend(daily, 60, NOON)
@@ -70,19 +84,21 @@ async def test_a_period_begins_with_nothing_spent(here: Books) -> None:
     assert await here.spent(daily, NOON + 4 * DAY) == 7
 
 
+@IN_BOTH_PLACES
 @pytest.mark.parametrize("away", [0, 1, 5])
 async def test_a_restart_in_any_period_knows_what_was_spent_in_it(
-    store: Store, here: Books, away: int
+    store: Store, here: Books, redis_url: str | None, away: int
 ) -> None:
     hourly = key(max_budget=100, budget_duration="1h")
     await here.spend(hourly, 40, NOON)
     await here.spend(hourly, 2, NOON + HOUR)
     await here.ledger.flush()
     later = NOON + away * HOUR
-    async with keeping(store, "again") as again:
+    async with keeping(store, "again", redis_url) as again:
         assert await again.spent(hourly, later) == {0: 42, 1: 2, 5: 0}[away]
 
 
+@IN_BOTH_PLACES
 async def test_a_call_counts_in_the_period_it_began_in(here: Books) -> None:
     daily = key(max_budget=100, budget_duration="1d")
     midnight = NOON + 12 * HOUR
@@ -100,6 +116,7 @@ async def test_a_call_counts_in_the_period_it_began_in(here: Books) -> None:
     assert await here.spent(daily, midnight) == 30
 
 
+@IN_BOTH_PLACES
 @pytest.mark.parametrize("duration", ["7d", "1mo", None])
 async def test_a_new_length_of_the_period_keeps_what_is_set_aside(
     here: Books, duration: str | None
@@ -121,6 +138,7 @@ async def test_a_new_length_of_the_period_keeps_what_is_set_aside(
         await here.begin(changed, 1, NOON)
 
 
+@IN_BOTH_PLACES
 async def test_a_shorter_period_leaves_out_what_began_before_it(here: Books) -> None:
     daily = key(max_budget=100, budget_duration="1d")
     begun = await here.begin(daily, 100, NOON - 2 * HOUR)
@@ -133,6 +151,7 @@ async def test_a_shorter_period_leaves_out_what_began_before_it(here: Books) -> 
     assert await here.spent(daily, NOON) == 130
 
 
+@IN_BOTH_PLACES
 async def test_a_soft_budget_warns_once_a_period(
     here: Books, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -264,6 +283,7 @@ async def test_a_row_is_seen_once_while_it_moves_into_the_database(here: Books) 
         await flushing
 
 
+@IN_BOTH_PLACES
 async def test_two_periods_at_once_hold_to_the_budget_of_each(here: Books) -> None:
     """About midnight some calls are still the old day's."""
     daily = key(max_budget=100, budget_duration="1d")

@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import sqlite3
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -18,6 +19,7 @@ from starlette.responses import Response
 from gateway.app import create_app
 from gateway.settings import Settings
 from tests.conftest import ADMIN_KEY
+from tests.redises import RedisServer
 from tests.servers import (
     IN_BOTH_LANES,
     Gateway,
@@ -34,6 +36,18 @@ pytestmark = IN_BOTH_LANES
 # gpt-4o's prices in nano-dollars: 11 tokens of prompt at 2500, 6 of completion at 10000.
 COST = 87_500
 DOLLAR = 10**9
+
+
+@pytest.fixture(params=["alone", "redis"])
+def settings(
+    settings: Settings, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """Of a gateway whose accounts are in its process, or in Redis."""
+    if request.param == "alone":
+        return settings
+    monkeypatch.setattr("gateway.shared.link.BEAT_SECONDS", 0.1)
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return replace(settings, redis_url=server.url)
 
 
 @pytest.fixture(autouse=True)

@@ -424,7 +424,7 @@ class Course:
             assert condition.takes_calls(self.world.now) == takes_calls
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(EVENTS, max_size=60), st.sampled_from([None, 0, 3]))
 def test_whatever_happens(events: list[tuple[Any, ...]], allowed: int | None) -> None:
     """Calls begin where a deployment can take one, and end in any order."""
@@ -474,7 +474,7 @@ def test_retry_after_as_a_date() -> None:
     assert retry_after(UpstreamError("x", status=429, type="t")) is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text() | st.dates().map(lambda day: f"Mon, {day:%d %b %Y} 10:00:00 +1400"))
 def test_no_retry_after_breaks_anything(given_as: str) -> None:
     seconds = retry_after(failure(Fault.RATE_LIMIT, given_as))

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,29 @@ async def test_rows_are_stored_by_themselves(store: Store, ledger: Ledger) -> No
     [journal] = journals(store)
     assert journal.stat().st_mode & 0o777 == 0o600
     assert journal.read_bytes() == b"", "what the database has is not kept twice"
+
+
+async def test_what_comes_while_rows_are_stored_waits_for_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row or two at a time would each cost as much as hundreds."""
+    monkeypatch.setattr(module, "FLUSH_SECONDS", 60)
+    write = store.ledger.write
+
+    async def write_while_more_come(*arguments: Any) -> None:
+        await write(*arguments)
+        ledger.settle(late)
+
+    async with running(store) as ledger:
+        early, late = [ledger_row() for _ in range(3)], ledger_row()
+        for row in early:
+            ledger.settle(row)
+        monkeypatch.setattr(store.ledger, "write", write_while_more_come)
+        await ledger.flush()
+        assert await stored(store) == early
+        assert list(ledger.waiting) == [late]
+        monkeypatch.setattr(store.ledger, "write", write)
+    assert await stored(store) == [*early, late]
 
 
 async def test_an_end_stores_all_and_leaves_no_file_and_no_task(store: Store) -> None:

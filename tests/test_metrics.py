@@ -19,7 +19,7 @@ def test_only_so_many_models_have_labels_of_their_own(monkeypatch: pytest.Monkey
         metrics.call(CALL, ledger_row(deployment_id=deployment_id, provider="openai"))
     found = {
         each.labels["model"]: each.value
-        for family in metrics.registry.collect()
+        for family in metrics.collected().collect()
         for each in family.samples
         if each.name == "gateway_calls_total"
     }
@@ -30,4 +30,4 @@ def test_a_call_without_a_price_costs_nothing() -> None:
     metrics = Metrics(str)
     metrics.call(CALL, ledger_row(deployment_id="a", cost=None))
     labels = {"model": "a", "provider": "openai"}
-    assert metrics.registry.get_sample_value("gateway_cost_usd_total", labels) == 0
+    assert metrics.collected().get_sample_value("gateway_cost_usd_total", labels) == 0

@@ -169,6 +169,32 @@ async def test_each_model_that_a_pattern_stands_for_has_its_own_price(
     assert priced.by_name == given
 
 
+async def test_a_call_under_way_does_not_bring_an_old_price_back(
+    store: Store, registry: Registry
+) -> None:
+    before = model(litellm_params={"model": "gpt-4o"})
+    await store.models.add(before, TESTER)
+    given = {"input_cost_per_token": 1e-06}
+    await store.models.change("gpt", lambda old: replace(old, params=given), TESTER)
+    found = registry.prices(before)
+    assert found is not None
+    assert found.by_name["input_cost_per_token"] == 1e-06
+    await store.models.remove("gpt", TESTER)
+    found = registry.prices(before)
+    assert found is not None, "it was deleted, and is called all the same"
+    assert found.by_name["input_cost_per_token"] == 2.5e-06
+
+
+async def test_any_number_of_keys_is_loaded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.store.keys._AT_ONCE", 2)
+    issued = [key(f"sk-{number}") for number in range(5)]
+    for each in issued:
+        await store.keys.add(each, TESTER)
+    fresh = Registry(store)
+    await fresh.refresh()
+    assert [fresh.key(each.secret_hash) for each in issued] == issued
+
+
 async def test_another_process_sees_every_change_within_a_second(
     store: Store, registry: Registry, elsewhere: Registry
 ) -> None:

@@ -12,7 +12,8 @@ from gateway import throttle, vault
 from gateway.app import create_app
 from gateway.errors import RateLimited
 from gateway.settings import Settings
-from gateway.throttle import MOST_ACCEPTED, MOST_ADDRESSES, WINDOW_SECONDS, WRONG_KEYS, Throttle
+from gateway.throttle import MOST_ACCEPTED, MOST_ADDRESSES, WRONG_KEYS, Throttle
+from gateway.windows import WINDOW_SECONDS
 from tests.conftest import ADMIN_KEY
 from tests.servers import Gateway, http_client, serving
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from gateway.records import CallSettings
@@ -307,7 +306,6 @@ events = st.fixed_dictionaries(
 
 
 @given(bodies)
-@examples(deadline=None)
 def test_any_json_stays_json_and_once_shown_does_not_change(body: Any) -> None:
     once = kept(body)
     assert kept(once) == once
@@ -321,7 +319,6 @@ of_anthropics = st.fixed_dictionaries(
 
 
 @given(st.lists(bodies | events | of_anthropics | st.just({"choices": [1, None, "x"]}), max_size=4))
-@examples(deadline=None)
 def test_no_chunk_makes_recording_fail(parts: list[Any]) -> None:
     made = recording()
     for part in parts:

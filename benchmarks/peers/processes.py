@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import time
@@ -82,15 +83,40 @@ def check_runs(process: Process, limit: float) -> None:
 
 def resident(process: Process) -> int:
     """The bytes of memory that it holds."""
-    return int(_proc(process, "statm").split()[1]) * _PAGE
+    return int(_proc(process.pid, "statm").split()[1]) * _PAGE
+
+
+def proportional(process: Process) -> int:
+    """The bytes of memory that it holds, each page shared out among those that hold it too."""
+    return _bytes(process, "smaps_rollup", "Pss")
+
+
+def most_resident(process: Process) -> int:
+    """The bytes of memory that it has ever held; 0 once it has ended."""
+    return _bytes(process, "status", "VmHWM")
+
+
+def _bytes(process: Process, name: str, field: str) -> int:
+    found = re.search(rf"^{field}:\s+(\d+) kB$", _proc(process.pid, name), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def cpu_seconds(process: Process) -> float:
     """What it has used so far, in all of its threads."""
+    return _cpu_seconds(process.pid)
+
+
+def cpu_seconds_with_children(process: Process) -> float:
+    """The same, with the processes that it has started and that run."""
+    children = _proc(process.pid, f"task/{process.pid}/children").split()
+    return _cpu_seconds(process.pid) + sum(_cpu_seconds(int(pid)) for pid in children)
+
+
+def _cpu_seconds(pid: int) -> float:
     # The command's name, in brackets, may hold blanks.
-    fields = _proc(process, "stat").rpartition(")")[2].split()
+    fields = _proc(pid, "stat").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
-def _proc(process: Process, name: str) -> str:
-    return Path(f"/proc/{process.pid}/{name}").read_text()
+def _proc(pid: int, name: str) -> str:
+    return Path(f"/proc/{pid}/{name}").read_text()

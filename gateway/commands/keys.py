@@ -120,6 +120,7 @@ def list_(
         str | None, typer.Option(metavar="ID", help="Those of this team alone.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Revoked ones too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The most to show.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List the keys, oldest first, with what they have spent in their budget period."""
@@ -128,38 +129,19 @@ def list_(
     wanted = KeyFilter(team_id=team, revoked=None if every else False)
     now = int(time.time())
 
-    async def work(store: Store) -> tuple[list[Key], dict[str, int]]:
-        keys, _ = await store.keys.find(wanted, descending=False)
+    async def work(store: Store) -> tuple[list[Key], int, dict[str, int]]:
+        keys, total = await store.keys.find(wanted, limit, descending=False)
         if team is not None and not keys:
             await store.teams.get(team)  # raises NotFound
-        return keys, await store.ledger.spent_by_each(keys, now)
+        return keys, total, await store.ledger.spent_by_each(keys, now)
 
-    keys, spent = with_store(context, work)
+    keys, total, spent = with_store(context, work)
     if as_json:
         print_json([{**key_view(key), **spending(key, spent[key.id], now)} for key in keys])
-        return
-    columns = ("ID", "LABEL", "KIND", "TEAM", "KEY", "STATE", "SPENT", "BUDGET")
-    rows = (
-        (
-            key.id,
-            key.label,
-            key.kind,
-            key.team_id,
-            key.hint,
-            key.state(now),
-            in_digits(spent[key.id]),
-            budget_shown(key),
-            key.rpm_limit,
-            key.tpm_limit,
-            optional_timestamp(key.expires_at),
-        )
-        for key in keys
-    )
-    print_table(
-        (*columns, "RPM", "TPM", "EXPIRES"),
-        rows,
-        "No keys. Issue one: gateway keys create --label NAME",
-    )
+    else:
+        _print_keys(keys, spent, now)
+    if total > limit:
+        note(f"These are the oldest {limit} of {total} keys; --limit shows more.")
 
 
 @app.command()
@@ -316,3 +298,28 @@ def _change(context: typer.Context, key_id: str, changed: Callable[[Key], Key]) 
 async def _view(store: Store, key: Key) -> dict[str, Any]:
     now = int(time.time())
     return {**key_view(key), **spending(key, await store.ledger.spent_by(key, now), now)}
+
+
+def _print_keys(keys: list[Key], spent: dict[str, int], now: int) -> None:
+    columns = ("ID", "LABEL", "KIND", "TEAM", "KEY", "STATE", "SPENT", "BUDGET")
+    rows = (
+        (
+            key.id,
+            key.label,
+            key.kind,
+            key.team_id,
+            key.hint,
+            key.state(now),
+            in_digits(spent[key.id]),
+            budget_shown(key),
+            key.rpm_limit,
+            key.tpm_limit,
+            optional_timestamp(key.expires_at),
+        )
+        for key in keys
+    )
+    print_table(
+        (*columns, "RPM", "TPM", "EXPIRES"),
+        rows,
+        "No keys. Issue one: gateway keys create --label NAME",
+    )

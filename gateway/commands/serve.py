@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
+import os
+import signal
+import tempfile
+import threading
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.logs import Format, configuration, log_fast
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")]
@@ -28,27 +37,74 @@ def serve(
     shutdown_timeout: Annotated[
         int, typer.Option(min=0, help="Seconds that running calls get to finish on shutdown.")
     ] = 60,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Processes that serve; several count together in Redis, GATEWAY_REDIS_URL."
+        ),
+    ] = 1,
     log_level: LogLevel = "info",
     log_format: Annotated[Format, typer.Option(help="Lines of text, or of JSON.")] = "text",
 ) -> None:
     """Run the gateway until it is stopped; running streams may finish first."""
     from gateway.commands.config import apply_file
 
+    settings: Settings = context.obj
+    _check_counters(settings, workers)
     if config is not None:
         apply_file(context, config)
-    settings: Settings = context.obj
-    log_fast()
+    options = server_options(log_level, log_format) | {
+        "host": host,
+        "port": port,
+        "timeout_graceful_shutdown": shutdown_timeout,
+    }
     import uvicorn
 
+    from gateway.app import create_app, prepare
+
+    if workers == 1:
+        log_fast()
+        uvicorn.run(create_app(settings), **options)
+        return
+    # Once, or each of them would make a key of its own at the first start.
+    asyncio.run(prepare(settings))
+    # Where they look for it, if it was an option.
+    os.environ["GATEWAY_DATABASE_URL"] = settings.database_url
+    with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as directory:
+        # Where they count for Prometheus, so that each can tell of all.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        uvicorn.run("gateway.commands.serve:worker", factory=True, workers=workers, **options)
+
+
+def worker() -> ASGIApp:
+    """The app of one of several processes."""
     from gateway.app import create_app
 
-    uvicorn.run(
-        create_app(settings),
-        host=host,
-        port=port,
-        timeout_graceful_shutdown=shutdown_timeout,
-        **server_options(log_level, log_format),
-    )
+    log_fast()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    return create_app(Settings.from_env(os.environ))
+
+
+def _end_with_parent() -> None:
+    """Stop where the process is gone that would stop this one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _check_counters(settings: Settings, workers: int) -> None:
+    """Raises SettingsError."""
+    if settings.redis_url is not None:
+        from gateway.shared import check_installed
+
+        check_installed()
+    elif workers > 1:
+        raise SettingsError(
+            f"--workers {workers} needs GATEWAY_REDIS_URL (redis://HOST:6379/0): without it each "
+            "process counts by itself, and a limit or budget would allow up to "
+            f"{workers} times as much"
+        )
 
 
 def server_options(log_level: str, log_format: Format = "text") -> dict[str, Any]:

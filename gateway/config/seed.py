@@ -15,6 +15,7 @@ from gateway.errors import Conflict
 from gateway.records import Actor, Key, Model, Team
 from gateway.specs import BudgetSpec, TeamSpec, key_record
 from gateway.store import Store
+from gateway.store.keys import KeyFilter
 
 ENVIRONMENT_LABEL = "GATEWAY_ADMIN_KEY"
 MASTER_KEY_LABEL = "master_key"
@@ -63,8 +64,8 @@ async def ensure_admin_key(store: Store, given: str | None) -> str | None:
         vault.check_strength(given, ENVIRONMENT_LABEL)
         await replace_admin_key(store, given, ENVIRONMENT_LABEL, START)
         return None
-    now = time.time()
-    if any(key.is_admin and key.state(now) == "active" for key in await store.keys.all()):
+    admins, _ = await store.keys.find(KeyFilter.in_state("active", kind="admin"), limit=1)
+    if admins:
         return None
     secret = vault.new_key()
     await replace_admin_key(store, secret, "first start", START)
@@ -79,11 +80,9 @@ async def replace_admin_key(
     Raises:
         Conflict: It is a gateway key, one that was revoked, or one from before a rotation.
     """
-    keys = await store.keys.all()
     now = int(time.time())
     hashed = vault.hash_key(secret)
-    rotated_id = (await store.keys.retired()).get(hashed)
-    if rotated := next((key for key in keys if key.id == rotated_id), None):
+    if rotated := await store.keys.rotated_out(hashed):
         # As long as the old secret is good, so is what gives it.
         good = hashed == rotated.retiring_hash and now < (rotated.retiring_until or 0)
         if good and rotated.is_admin and rotated.state(now) == "active":
@@ -91,12 +90,10 @@ async def replace_admin_key(
         raise Conflict(
             f"{label} is the secret of a key that has a new one since; set the new one", param=label
         )
-    known = next((key for key in keys if key.secret_hash == hashed), None)
-    old = [
-        key.id
-        for key in keys
-        if key.is_admin and key.label == label and key.revoked_at is None and key != known
-    ]
+    same, _ = await store.keys.find(KeyFilter(secret_hash=hashed))
+    known = same[0] if same else None
+    called, _ = await store.keys.find(KeyFilter(kind="admin", label=label, revoked=False))
+    old = [key.id for key in called if key != known]
     if known is None:
         key = key_record(hashed, vault.hint(secret), now, kind="admin", label=label)
         await store.keys.add(key, by)

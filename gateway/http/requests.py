@@ -17,6 +17,7 @@ from starlette.types import Receive
 from gateway.auth import authenticate, credential, require_admin
 from gateway.budgets import Budgets
 from gateway.errors import BodyTooLarge, InvalidField, InvalidRequest, NotAuthenticated, TooSlow
+from gateway.gauges import Gauges
 from gateway.ledger import Ledger
 from gateway.metrics import Metrics
 from gateway.pipeline import Answer, Pipeline
@@ -51,6 +52,7 @@ class Services:
     budgets: Budgets
     pipeline: Pipeline
     metrics: Metrics
+    gauges: Gauges
     throttle: Throttle = field(default_factory=Throttle)
 
 

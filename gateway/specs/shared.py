@@ -52,8 +52,8 @@ Name = Annotated[
 ]
 Id = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, pattern=r"^[\w.:@-]{1,128}$"),
-    AfterValidator(_ascii),
+    # Not `\w`: of all scripts' letters, so often, pydantic makes a pattern of 12 MB.
+    StringConstraints(strip_whitespace=True, pattern="^[A-Za-z0-9_.:@-]{1,128}$"),
 ]
 Label = Annotated[
     Annotated[

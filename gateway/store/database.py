@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
+import orjson
 from sqlalchemy import URL, Connection, create_engine, event, select, text, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from gateway.errors import GatewayError
-from gateway.store.tables import stamps
+from gateway.store.tables import identity, stamps
 
 Topic = Literal["models", "keys", "teams", "settings"]
 
@@ -76,7 +77,9 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         # Not written as text: a path may hold ?, # or %.
-        self._engine = create_async_engine(URL.create("sqlite+aiosqlite", database=str(path)))
+        self._engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(path)), json_deserializer=_read_json
+        )
         self._writer = self._engine.execution_options(gateway_begin="BEGIN IMMEDIATE")
         # Writers of this process wait here in turn. In SQLite they would each hold a connection,
         # which readers need, and be let in by luck.
@@ -159,17 +162,17 @@ class Database:
         async with self._writing, self._writer.begin() as connection:
             yield connection
 
-    async def append_in_thread(self, work: Callable[[Connection], None]) -> None:
+    async def append_in_thread(self, work: Callable[[Connection], T]) -> T:
         """Have `work` do what `append` is for, all of it in another thread.
 
         For methods marked `uncancelled`.
         """
         async with self._writing:
-            await asyncio.to_thread(self._append, work)
+            return await asyncio.to_thread(self._append, work)
 
-    def _append(self, work: Callable[[Connection], None]) -> None:
+    def _append(self, work: Callable[[Connection], T]) -> T:
         with self._appender.begin() as connection:
-            work(connection)
+            return work(connection)
 
     @asynccontextmanager
     async def write(self, topic: Topic) -> AsyncIterator[Write]:
@@ -195,6 +198,12 @@ class Database:
         async with self.read() as connection:
             rows = await connection.execute(select(stamps.c.topic, stamps.c.value))
             return {row.topic: row.value for row in rows}
+
+    async def identity(self) -> str:
+        """A name that was made with the database; a copy has the same."""
+        async with self.read() as connection:
+            name: str = (await connection.execute(select(identity.c.id))).scalar_one()
+        return name
 
     async def check_integrity(self) -> list[str]:
         """What `PRAGMA integrity_check` finds; nothing for a sound file."""
@@ -229,6 +238,13 @@ def head() -> str:
 
 def _versions() -> set[str]:
     return {path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py")}
+
+
+def _read_json(text: object) -> Any:
+    if not isinstance(text, str):
+        # A number that stands alone, which SQLite keeps as one: SQLAlchemy goes by this error.
+        raise TypeError("no text")
+    return orjson.loads(text)
 
 
 def _on_connect(connection: Any, _record: object) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, fields, replace
+from sys import intern
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gateway.display import key_view, timestamp
@@ -20,11 +21,15 @@ from gateway.store.database import Database, Write, uncancelled
 from gateway.store.lists import among
 from gateway.store.tables import keys, retired_secrets, teams
 
-_COLUMNS = [keys.c[field.name] for field in fields(Key)]
+_NAMES = [field.name for field in fields(Key)]
+_COLUMNS = [keys.c[name] for name in _NAMES]
 _TUPLES = ("models", "tags")
+_MAPPINGS = ("aliases", "model_rpm_limit", "model_tpm_limit", "metadata")
+_ALIKE = ("kind", "team_id", "user_id", "budget_duration")
+_NOTHING: Mapping[str, Any] = {}
 # Later than any end that a key can have.
 _NEVER = 2**62
-
+_AT_ONCE = 500
 
 Column = Literal["created_at", "updated_at", "label", "max_budget", "secret_hash"]
 
@@ -149,16 +154,30 @@ class Keys:
         found = await self._select(query)
         return found[0] if found else None
 
+    async def by_ids(self, key_ids: Iterable[str]) -> dict[str, Key]:
+        """Those of the keys that there are, by their ids."""
+        found = await self._select(select(*_COLUMNS).where(among(keys.c.id, key_ids)))
+        return {key.id: key for key in found}
+
+    async def rotated_out(self, secret_hash: str) -> Key | None:
+        """The key that has a new secret in the place of this one, if any."""
+        old = select(retired_secrets.c.key_id).where(retired_secrets.c.secret_hash == secret_hash)
+        found = await self._select(select(*_COLUMNS).where(keys.c.id.in_(old)))
+        return found[0] if found else None
+
     async def retired(self) -> dict[str, str]:
         """The ids of keys by the hashes of all secrets that rotations have replaced."""
         async with self._database.read() as connection:
             rows = await connection.execute(select(retired_secrets))
             return {row.secret_hash: row.key_id for row in rows}
 
-    async def changed_since(self, stamp: int) -> list[Key]:
-        """The keys that were added or changed after the topic had this stamp, in that order."""
-        changed = keys.c.stamp > stamp
-        return await self._select(select(*_COLUMNS).where(changed).order_by(keys.c.stamp))
+    async def changed_since(self, stamp: int) -> AsyncGenerator[list[Key]]:
+        """The keys that were added or changed after the topic had this stamp, in that order, some
+        at a time: of a hundred thousand, the rows alone would take as much memory as the keys."""
+        query = select(*_COLUMNS).where(keys.c.stamp > stamp).order_by(keys.c.stamp)
+        async with self._database.read() as connection:
+            async for rows in (await connection.stream(query)).partitions(_AT_ONCE):
+                yield [_key(row) for row in rows]
 
     @uncancelled
     async def add(self, key: Key, by: Actor) -> None:
@@ -184,7 +203,7 @@ class Keys:
         `keep_admin` and it is the last admin key; InvalidField for its team; what `change` raises.
         """
         try:
-            async with self._database.write("keys") as write, _admins(write, keep_admin):
+            async with self._database.write("keys") as write:
                 query = select(*_COLUMNS).where(keys.c.id == key_id)
                 row = (await write.connection.execute(query)).first()
                 if row is None:
@@ -202,8 +221,9 @@ class Keys:
                     await _check_secret(write, new)
                     retired = {"secret_hash": old.secret_hash, "key_id": old.id}
                     await write.connection.execute(insert(retired_secrets).values(retired))
-                changed = update(keys).where(keys.c.id == key_id).values(_row(new, write))
-                await write.connection.execute(changed)
+                async with _admins(write, keep_admin and old.is_admin):
+                    changed = update(keys).where(keys.c.id == key_id).values(_row(new, write))
+                    await write.connection.execute(changed)
                 await note(
                     write.connection,
                     by,
@@ -224,7 +244,7 @@ class Keys:
 
         Raises Conflict where `keep_admin` and the last admin key is among them; then none is.
         """
-        async with self._database.write("keys") as write, _admins(write, keep_admin):
+        async with self._database.write("keys") as write:
             live = among(keys.c.id, key_ids) & keys.c.revoked_at.is_(None)
             changed = (
                 update(keys)
@@ -232,7 +252,10 @@ class Keys:
                 .values(revoked_at=now, updated_at=now, stamp=write.stamp)
                 .returning(keys.c.id, keys.c.label)
             )
-            revoked = (await write.connection.execute(changed)).all()
+            admins = exists().where(live, keys.c.kind == "admin")
+            touched = keep_admin and await write.connection.scalar(select(admins))
+            async with _admins(write, bool(touched)):
+                revoked = (await write.connection.execute(changed)).all()
             for key_id, label in revoked:
                 then = {"revoked_at": timestamp(now)}
                 await note(
@@ -296,8 +319,15 @@ def _row(key: Key, write: Write) -> dict[str, Any]:
 
 
 def _key(row: Row[Any]) -> Key:
-    values = dict(row._mapping)
-    return Key(**values | {name: tuple(values[name]) for name in _TUPLES})
+    values = dict(zip(_NAMES, row, strict=True))
+    for name in _TUPLES:
+        values[name] = tuple(values[name])
+    # Of a hundred thousand keys, most say the same in these, if anything.
+    for name in _MAPPINGS:
+        values[name] = values[name] or _NOTHING
+    for name in _ALIKE:
+        values[name] = values[name] and intern(values[name])
+    return Key(**values)
 
 
 def _known_already() -> Conflict:

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect, Select, delete, func, insert, select
+from sqlalchemy import Connection, Dialect, Select, TextClause, delete, func, insert, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from gateway.periods import DAY, period_start
@@ -22,6 +23,7 @@ from gateway.store.tables import daily, ledger, transcripts
 
 _NAMES = [field.name for field in fields(LedgerRow)]
 _COLUMNS = [ledger.c[name] for name in _NAMES]
+_LAST = select(func.max(ledger.c.position))
 _DIMENSIONS = ("key_id", "day", "team_id", "model", "provider", "tags")
 _TOKENS = (
     "prompt_tokens",
@@ -42,6 +44,20 @@ _SUMS = (
 )
 
 
+def _adding() -> TextClause:
+    """Adds sums to those of the day. SQLAlchemy would compile it anew for every few rows, which
+    takes longer than to store them."""
+    added = upsert(daily)
+    statement = added.on_conflict_do_update(
+        index_elements=_DIMENSIONS,
+        set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
+    )
+    return text(str(statement.compile(dialect=sqlite.dialect(paramstyle="named"))))
+
+
+_ADD_SUMS = _adding()
+
+
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What one request asked and was answered, as JSON text, already redacted."""
@@ -53,6 +69,16 @@ class Transcript:
     response: str | None
 
 
+class Charge(NamedTuple):
+    """What one row cost, and whom."""
+
+    position: int
+    key_id: str
+    team_id: str | None
+    started_ms: int
+    cost: int
+
+
 class LedgerStore:
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -60,29 +86,32 @@ class LedgerStore:
     @uncancelled
     async def write(
         self, rows: Sequence[LedgerRow], transcripts_of: Sequence[Transcript], node: str = ""
-    ) -> None:
+    ) -> int | None:
         """Store rows with their sums, all or nothing. Rows that are there already are left out.
 
-        `node` names the process that wrote them.
+        `node` names the process that wrote them. Returns the last one's position; None where some
+        were there already.
         """
-        await self._database.append_in_thread(
+        return await self._database.append_in_thread(
             lambda connection: _write(connection, rows, transcripts_of, node)
         )
 
     async def last_position(self) -> int:
         """The position of the newest row."""
         async with self._database.read() as connection:
-            return await connection.scalar(select(func.max(ledger.c.position))) or 0
+            return await connection.scalar(_LAST) or 0
 
     async def spent(self, owner: str, owner_id: str, since: int | None) -> tuple[int, int]:
         """What a `key` or `team` spent in requests since then, and the last position counted.
 
         `since` is in seconds; None means ever.
         """
+        # One statement: the first call of each key waits for it.
+        costs = _costs(owner, [owner_id], since).subquery()
+        cost = select(costs.c.cost).scalar_subquery()
         async with self._database.read() as connection:
-            position = await connection.scalar(select(func.max(ledger.c.position)))
-            row = (await connection.execute(_costs(owner, [owner_id], since))).first()
-        return (row.cost or 0 if row else 0), position or 0
+            row = (await connection.execute(select(cost, _LAST.scalar_subquery()))).one()
+        return row[0] or 0, row[1] or 0
 
     async def spent_by(self, owner: Key | Team, now: int) -> int:
         """What a key or team spent in the budget period that `now` is in, in nano-dollars."""
@@ -102,21 +131,26 @@ class LedgerStore:
                 spent |= {row.id: row.cost for row in rows if row.cost}
         return spent
 
-    async def after(
-        self, position: int, limit: int, not_of: str | None = None
-    ) -> list[tuple[int, LedgerRow]]:
-        """The rows after a position, with theirs, in the order they arrived.
+    async def charges_after(self, position: int, limit: int, not_of: str) -> list[Charge]:
+        """What rows after a position cost, in the order they arrived, but for those that a process
+        wrote."""
+        query = (
+            select(*(ledger.c[name] for name in Charge._fields))
+            .where(ledger.c.position > position, ledger.c.node != not_of, ledger.c.cost > 0)
+            .order_by(ledger.c.position)
+            .limit(limit)
+        )
+        async with self._database.read() as connection:
+            return [Charge(*row) for row in await connection.execute(query)]
 
-        `not_of` leaves out those that a process wrote.
-        """
+    async def after(self, position: int, limit: int) -> list[tuple[int, LedgerRow]]:
+        """The rows after a position, with theirs, in the order they arrived."""
         query = (
             select(ledger.c.position, *_COLUMNS)
             .where(ledger.c.position > position)
             .order_by(ledger.c.position)
             .limit(limit)
         )
-        if not_of is not None:
-            query = query.where(ledger.c.node != not_of)
         async with self._database.read() as connection:
             return [(row.position, ledger_row(row)) for row in await connection.execute(query)]
 
@@ -165,25 +199,20 @@ def _write(
     rows: Sequence[LedgerRow],
     transcripts_of: Sequence[Transcript],
     node: str,
-) -> None:
+) -> int | None:
     query = select(ledger.c.id).where(among(ledger.c.id, [row.id for row in rows]))
     known = set(connection.scalars(query))
     fresh = [row for row in rows if row.id not in known]
     if not fresh:
-        return
+        return None
     _insert(connection, fresh, node)
-    added = upsert(daily)
-    connection.execute(
-        added.on_conflict_do_update(
-            index_elements=_DIMENSIONS,
-            set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
-        ),
-        _sums(fresh),
-    )
+    connection.execute(_ADD_SUMS, _sums(fresh))
     added_ids = {row.id for row in fresh}
     kept = [asdict(each) for each in transcripts_of if each.id in added_ids]
     if kept:
         connection.execute(insert(transcripts), kept)
+    position: int | None = connection.scalar(_LAST)
+    return position if len(fresh) == len(rows) else None
 
 
 def _insert(connection: Connection, rows: Iterable[LedgerRow], node: str) -> None:

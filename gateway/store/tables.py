@@ -29,6 +29,13 @@ stamps = Table(
     Column("value", Integer, nullable=False),
 )
 
+# One row: a name for this database, by which its counters in Redis are known.
+identity = Table(
+    "identity",
+    metadata,
+    Column("id", String, primary_key=True),
+)
+
 models = Table(
     "models",
     metadata,

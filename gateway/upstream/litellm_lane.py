@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from gateway.errors import NotReady, UpstreamError
-from gateway.records import Call, CallSettings, Model, Usage
+from gateway.records import Call, CallSettings, Model, Operation, Usage
 from gateway.settings import DEFAULT_MAX_ANSWER_BYTES
 from gateway.upstream import http_answers, litellm_setup
 from gateway.upstream.arguments import arguments, reaching, resolved
@@ -26,6 +26,9 @@ from gateway.upstream.lane import Json, Piece, Timeouts, Whole, in_time
 from gateway.upstream.reports import Witness
 
 T = TypeVar("T")
+
+# Of these litellm needs a key and nothing else, and what takes time is done in the event loop.
+_PREPARED_HERE = ("openai",)
 
 
 class LitellmLane:
@@ -74,7 +77,7 @@ class LitellmLane:
         witness = Witness(model.provider, call.operation, call.body.get("service_tier"))
         began = asyncio.get_running_loop().time()
         sent = await self._send(call, model, settings, witness)
-        pieces = _one_by_one(form.stream(sent, call, witness))
+        pieces = _pieces(form.stream(sent, call, witness))
 
         def fault(error: Exception) -> UpstreamError:
             return upstream_error(error, model.secrets, answered=True)
@@ -123,6 +126,9 @@ class LitellmLane:
         made = arguments(call, model, settings) | witness.arguments
         # litellm applies it to each read, so that a slow trickle would never end.
         made["timeout"] = max(timeouts.first, timeouts.between)
+        litellm_setup.prepares_here.set(
+            call.operation is Operation.CHAT and model.provider in _PREPARED_HERE
+        )
         statuses: list[int] = []
         http_answers.begun.set(statuses)
         try:
@@ -133,11 +139,11 @@ class LitellmLane:
             raise upstream_error(error, model.secrets, answered=answered) from error
 
     async def _open(self) -> Any:
-        litellm = await asyncio.to_thread(litellm_setup.load)
-        # What litellm made for good, a million objects, need not be looked at again and again:
-        # that took a third of a second each time.
-        gc.freeze()
+        # Its import makes a million objects for good. To look at them again and again took a third
+        # of the import, and then a third of a second each time.
         gc.set_threshold(50_000, 20, 20)
+        litellm = await asyncio.to_thread(litellm_setup.load)
+        gc.freeze()
         litellm_setup.share_connections(litellm, self._max_answer_bytes)
         return litellm
 
@@ -148,9 +154,9 @@ class LitellmLane:
         return await asyncio.shield(self._loading)
 
 
-async def _one_by_one(
-    pieces: AsyncGenerator[tuple[Json, Usage | None]],
+async def _pieces(
+    events: AsyncGenerator[list[tuple[Json, Usage | None]]],
 ) -> AsyncGenerator[list[Piece]]:
-    async with aclosing(pieces):
-        async for body, usage in pieces:
-            yield [Piece(body, usage)]
+    async with aclosing(events):
+        async for batch in events:
+            yield [Piece(body, usage) for body, usage in batch]

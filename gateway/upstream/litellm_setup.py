@@ -5,10 +5,13 @@ The names that are replaced here are those of litellm 1.106.2; tests/upstream sh
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 import warnings
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import Any
 
@@ -16,7 +19,7 @@ import httpx
 
 from gateway.errors import UpstreamError
 from gateway.records import Model
-from gateway.upstream import anthropic_relay, http_answers
+from gateway.upstream import anthropic_relay, http_answers, openai_models
 
 _DONE = "[DONE]"
 # litellm's GenericStreamingChunk, of a stream that goes on.
@@ -28,6 +31,9 @@ _NOTHING = {
     "index": 0,
     "tool_use": None,
 }
+
+prepares_here: ContextVar[bool] = ContextVar("prepares_here", default=False)
+"""Whether litellm is to put a chat into the provider's form in the event loop, and in no thread."""
 
 
 @cache
@@ -44,6 +50,8 @@ def load() -> Any:
     import litellm as module
 
     litellm: Any = module
+    # 6 MB that nobody reads again: it is kept as a text too, of which a tokenizer is made.
+    del litellm.utils.json_data
     # litellm prepares a call in a thread: who leaves meanwhile leaves a coroutine behind that
     # nobody starts. Python would say so for every line at which one is collected, and keep the
     # whole source of each such line's module.
@@ -66,6 +74,9 @@ def load() -> Any:
     _forbid_changed_ids()
     _forbid_needless_fakes(litellm)
     _forbid_unread_work(litellm)
+    _forbid_repeated_lookups(litellm)
+    _forbid_needless_threads(litellm)
+    openai_models.install()
     return litellm
 
 
@@ -292,7 +303,8 @@ def _forbid_unread_work(litellm: Any) -> None:
 
     It copies question and answer to take out what a log should not show, looks the price up three
     times (ours is in `gateway.pricing`), and has all of that done by tasks and threads that live on
-    when the call has ended. The openai package would look through the request for Python's names.
+    when the call has ended. It notes in the answer how long it took, and where. The openai package
+    would look through the request for Python's names.
     """
     from litellm.litellm_core_utils.litellm_logging import Logging
     from openai._utils import is_given
@@ -308,6 +320,7 @@ def _forbid_unread_work(litellm: Any) -> None:
         return {name: value for name, value in data.items() if is_given(value)}
 
     litellm.utils._dispatch_success_logging = skip
+    litellm.utils.update_response_metadata = skip
     logging: Any = Logging
     logging.response_cost_calculator = skip
     for name in ("success_handler", "failure_handler"):
@@ -321,3 +334,40 @@ def _forbid_unread_work(litellm: Any) -> None:
         setattr(logging, name, skip_later)
     wire: Any = chats
     wire.async_maybe_transform = as_it_is
+
+
+def _forbid_repeated_lookups(litellm: Any) -> None:
+    """Have litellm look for a model in its list once, and not before each chat."""
+    look_up = litellm.utils.cached_get_model_info_helper
+
+    def copied(model: str, custom_llm_provider: str | None = None) -> dict[str, Any]:
+        # It writes into what it gets.
+        return dict(look_up(model, custom_llm_provider))
+
+    litellm.main.get_model_info_helper = copied
+
+
+def _forbid_needless_threads(litellm: Any) -> None:
+    """Have a chat prepared where it is, if `prepares_here` says so.
+
+    litellm does so in a thread, as it asks for some providers' credentials on the way. Where it
+    does not, to change threads twice is all that comes of it.
+    """
+
+    class Loop:
+        def __init__(self) -> None:
+            self._loop = asyncio.get_running_loop()
+
+        def run_in_executor(self, executor: Any, function: Callable[[], Any]) -> Awaitable[Any]:
+            async def here() -> Any:
+                return function()
+
+            return here() if prepares_here.get() else self._loop.run_in_executor(executor, function)
+
+    class Asyncio:
+        get_event_loop = Loop
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+    litellm.main.asyncio = Asyncio()

@@ -174,8 +174,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _count(value: object) -> int:
+    if value is None:
+        return 0
     if type(value) is int:
-        return max(value, 0)
+        return value if value > 0 else 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
     return max(int(value), 0)

@@ -243,6 +243,16 @@ def test_what_was_spent_in_the_budget_period_is_shown(run: Run, tmp_path: Path) 
     assert " 5.0215   100" in run("teams", "list").out
 
 
+def test_of_many_keys_the_oldest_are_listed(run: Run) -> None:
+    for label in ("first", "second", "third"):
+        assert run("keys", "create", "--label", label).code == 0
+    listed = run("keys", "list", "--limit", "2", "--json")
+    assert [key["label"] for key in listed.json] == ["first", "second"]
+    assert listed.err == "These are the oldest 2 of 3 keys; --limit shows more.\n"
+    assert "third" not in run("keys", "list", "--limit", "2").out
+    assert run("keys", "list", "--limit", "3").err == ""
+
+
 def test_keys_are_listed_by_team(run: Run) -> None:
     for team in ("a", "b"):
         run("teams", "create", team.upper(), "--id", team)

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway import litellm_names
@@ -602,7 +602,6 @@ def test_no_yaml_makes_reading_fail(text: str) -> None:
     survives(text)
 
 
-@settings(deadline=None)
 @given(files)
 @example({"model_list": [{"model_name": "openai/x\u2028# y", "model_info": {"id": "a\u2028b"}}]})
 def test_no_nearly_right_file_makes_reading_fail(value: Any) -> None:

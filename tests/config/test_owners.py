@@ -301,7 +301,6 @@ _TEAMS = st.fixed_dictionaries({"name": _NAMES} | _BUDGET)
 
 
 @examples(
-    deadline=None,
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

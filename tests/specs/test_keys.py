@@ -160,7 +160,7 @@ BAD: list[tuple[Any, str | None, str]] = [
     ({1: 1}, "1", "a name that is not text"),
     ({"team_id": "a b"}, "team_id", "pattern"),
     ({"team_id": ""}, "team_id", "pattern"),
-    ({"team_id": "é"}, "team_id", "shortened"),
+    ({"team_id": "é"}, "team_id", "pattern"),
     ({"team_id": "x" * 129}, "team_id", "pattern"),
     ({"user_id": 5}, "user_id", "valid string"),
     ({"models": "gpt"}, "models", "valid list"),

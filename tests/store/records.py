@@ -7,6 +7,7 @@ from typing import Any
 from gateway import vault
 from gateway.records import Key, Model, Team
 from gateway.specs import key_record, model_spec
+from gateway.store import Store
 
 PROVIDER_KEY = "sk-upstream-plaintext-0123456789"
 HOSTILE = ["x'; DROP TABLE models; --", '"', "%", "a_b", "\\", "модель", "a/b:c", "'' OR 1=1", "🦊"]
@@ -19,6 +20,11 @@ def model(name: str = "gpt", **fields: Any) -> Model:
 
 def key(secret: str = "sk-a", now: int = 1000, **fields: Any) -> Key:
     return key_record(vault.hash_key(secret), vault.hint(secret), now, **fields)
+
+
+async def changed_keys(store: Store, stamp: int) -> list[Key]:
+    """The keys that changed after the stamp."""
+    return [key async for page in store.keys.changed_since(stamp) for key in page]
 
 
 def team(team_id: str = "research", **fields: Any) -> Team:

@@ -26,6 +26,7 @@ from gateway.store import Database, Store, tables
 from gateway.store.database import MIGRATIONS, DatabaseUnusable, head
 from gateway.vault import Vault
 from tests.servers import TESTER
+from tests.store.records import changed_keys
 
 UNTOUCHED = dict.fromkeys(("models", "keys", "teams", "settings", "ledger"), 0)
 
@@ -147,7 +148,7 @@ async def test_a_database_of_the_first_schema_loses_nothing(tmp_path: Path) -> N
             updated_at=50, revoked_at=50,
         )  # fmt: skip
         assert await store.keys.all() == [ci, admin, revoked]
-        assert await store.keys.changed_since(2) == [revoked]
+        assert await changed_keys(store, 2) == [revoked]
         assert (await store.settings.get()).drop_params
         assert await store.database.stamps() == UNTOUCHED | {"keys": 3}
         assert await store.teams.all() == []

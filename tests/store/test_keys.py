@@ -15,7 +15,7 @@ from gateway.store import Store
 from gateway.store.keys import Column, KeyFilter
 from gateway.vault import hash_key
 from tests.servers import TESTER
-from tests.store.records import HOSTILE, key, team
+from tests.store.records import HOSTILE, changed_keys, key, team
 
 
 async def _stamp(store: Store) -> int:
@@ -97,7 +97,7 @@ async def test_a_key_is_replaced_under_its_id(store: Store) -> None:
     changed = replace(first, rpm_limit=5, label="new")
     await store.keys.change(changed.id, lambda _: changed, TESTER)
     assert await store.keys.get(first.id) == changed
-    assert await store.keys.changed_since(1) == [changed]
+    assert await changed_keys(store, 1) == [changed]
     with pytest.raises(NotFound):
         await store.keys.change("key_none", lambda none: none, TESTER)
     assert await _stamp(store) == 2
@@ -129,7 +129,7 @@ async def test_revoking_is_for_good_and_may_be_repeated(store: Store) -> None:
     assert await store.keys.revoke([], 3000, TESTER) == 0
     assert (await store.keys.get(first.id)).revoked_at == 2000
     assert (await store.keys.get(third.id)).revoked_at is None
-    assert {made.id for made in await store.keys.changed_since(3)} == {first.id, second.id}
+    assert {made.id for made in await changed_keys(store, 3)} == {first.id, second.id}
 
 
 # --- teams ---

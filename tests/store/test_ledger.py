@@ -222,15 +222,20 @@ async def test_rows_are_followed_in_the_order_they_arrived(store: Store) -> None
     assert await store.ledger.after(0, 2) == [(1, made[0]), (2, made[1])]
     assert await store.ledger.after(2, 10) == [(3, made[2]), (4, made[3]), (5, made[4])]
     assert await store.ledger.after(5, 10) == []
-    mine = await store.ledger.after(0, 10, not_of="node-0")
-    assert mine == [(2, made[1]), (4, made[3])]
+    charges = await store.ledger.charges_after(0, 10, not_of="node-0")
+    assert charges == [(n, "key_a", None, made[n - 1].started_ms, 1000) for n in (2, 4)]
+    free = [ledger_row(cost=cost) for cost in (0, None)]
+    assert await store.ledger.write(free, [], node="node-1") == 7
+    assert await store.ledger.write([ledger_row(), free[0]], [], node="node-1") is None
+    charges = await store.ledger.charges_after(4, 10, not_of="node-0")
+    assert [charge.position for charge in charges] == [8], "the free ones are left out"
 
 
 async def test_positions_are_never_used_again(store: Store) -> None:
     """Who follows would take a new row for one it has seen."""
     await store.ledger.write([ledger_row(), ledger_row()], [])
-    async with store.database.write("ledger") as write:
-        await write.connection.execute(delete(ledger))
+    async with store.database.append() as connection:
+        await connection.execute(delete(ledger))
     await store.ledger.write([ledger_row()], [])
     assert [position for position, _ in await store.ledger.after(0, 10)] == [3]
 
@@ -365,15 +370,14 @@ _ROWS = st.lists(
 
 # The database is emptied for each example, as making one takes long.
 @examples(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(batches=st.lists(_ROWS, max_size=4))
 async def test_the_sums_are_those_of_the_rows(store: Store, batches: list[list[LedgerRow]]) -> None:
-    async with store.database.write("ledger") as write:
+    async with store.database.append() as connection:
         for table in (ledger, daily):
-            await write.connection.execute(delete(table))
+            await connection.execute(delete(table))
     for batch in batches:
         await store.ledger.write(batch, [])
     expected: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -106,7 +106,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     body=st.dictionaries(TEXT | st.just("model"), JSON, max_size=4),
     names=st.tuples(TEXT, TEXT),

@@ -47,7 +47,7 @@ def test_events_are_read_as_the_standard_has_it(
     assert read(*(sent[i : i + 1] for i in range(len(sent)))) == events
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.lists(st.tuples(LINES, ENDS), max_size=12))
 def test_it_does_not_matter_where_the_pieces_end(
     data: st.DataObject, lines: list[tuple[bytes, bytes]]

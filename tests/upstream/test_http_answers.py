@@ -205,7 +205,7 @@ async def test_statuses_are_noted_for_who_wants_to_know() -> None:
     assert noted == [200, 429]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=300), st.integers(1, 20), st.booleans(), st.sampled_from([JSON, EVENTS]))
 async def test_what_passes_is_what_was_sent(
     data: bytes, size: int, compressed: bool, kind: str

@@ -5,9 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from gateway.upstream import litellm_setup
 from tests.processes import ROOT
+from tests.servers import Gateway
+
+litellm: Any = litellm_setup.load()
 
 
 def test_no_env_file_is_read_on_import(tmp_path: Path) -> None:
@@ -43,3 +51,49 @@ def _after_load(expression: str, directory: Path) -> str:
     )
     assert "never awaited" not in ran.stderr
     return ran.stdout.strip()
+
+
+async def test_what_is_left_out_of_a_call_is_what_litellm_would_do(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another version that asks for it by another name nothing would be left out."""
+    asked: list[str] = []
+    utils, main = litellm.utils, litellm.main
+    monkeypatch.setattr(utils, "update_response_metadata", lambda **_: asked.append("metadata"))
+    monkeypatch.setattr(utils, "_dispatch_success_logging", lambda **_: asked.append("logs"))
+    look_up = main.get_model_info_helper
+
+    def noted(**named: Any) -> Any:
+        asked.append("model")
+        return look_up(**named)
+
+    monkeypatch.setattr(main, "get_model_info_helper", noted)
+    assert (await gateway.chat(key, "fake-openai")).status_code == 200
+    assert set(asked) == {"logs", "metadata", "model"}
+
+
+def test_what_is_known_of_a_model_is_not_shared() -> None:
+    """litellm writes into it which of OpenAI's APIs this one call is to go by."""
+    utils, main = litellm.utils, litellm.main
+    known = main.get_model_info_helper(model="gpt-4o", custom_llm_provider="openai")
+    assert known == utils.get_model_info_helper("gpt-4o", "openai")
+    known["mode"] = "responses"
+    again = main.get_model_info_helper(model="gpt-4o", custom_llm_provider="openai")
+    assert again["mode"] == "chat"
+
+
+@pytest.mark.parametrize(("model", "here"), [("fake-openai", True), ("fake-bedrock", False)])
+async def test_a_chat_is_prepared_in_a_thread_where_credentials_may_be_asked_for(
+    gateway: Gateway, key: str, model: str, here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main = litellm.main
+    threads: list[threading.Thread] = []
+    prepare = main.completion
+
+    def noted(**named: Any) -> Any:
+        threads.append(threading.current_thread())
+        return prepare(**named)
+
+    monkeypatch.setattr(main, "completion", noted)
+    await gateway.chat(key, model)
+    assert [thread is threading.main_thread() for thread in threads] == [here]

@@ -59,15 +59,16 @@ async def logs(request: Request) -> Response:
     in_days = start is not None and end is not None
     if in_days and (start or 0) >= (end or 0):
         return _json([])
-    keys = await _keys(request)
     if in_days and ("summarize" not in request.query_params or flag(request, "summarize")):
         report = await _report(request, wanted, "day", "key", "model")
+        keys = await _keys_in(request, report)
         return _json(spend_rows.summary(report, keys, end or 0), truncated=report.more)
     usage = _usage(request)
     try:
         rows, more = await usage.requests(wanted, _MOST_LOGS)
     except InvalidField as error:
         raise _in_litellms_terms(error) from None
+    keys = await services(request).store.keys.by_ids({row.key_id for row in rows})
     names = await usage.names((), (row.team_id for row in rows))
     return _json(
         [spend_rows.log_row(row, keys.get(row.key_id), names) for row in rows], truncated=more
@@ -128,7 +129,7 @@ async def top_keys(request: Request) -> Response:
     admin(request)
     limit = whole_number(request, "limit", _MOST_GROUPS, _MOST_GROUPS)
     report = await _report(request, _last_days(), "key", limit=limit)
-    keys = await _keys(request)
+    keys = await _keys_in(request, report)
     return _json(
         [
             {
@@ -210,9 +211,9 @@ async def report(request: Request) -> Response:
         team_id=team_id,
         end_user=customer,
     )
-    keys = await _keys(request)
     if wanted.key_ids is not None or group_by == "api_key":
         found = await _report(request, wanted, "key", "model")
+        keys = await _keys_in(request, found)
         return _json(spend_rows.by_key(found, keys), truncated=found.more)
     if team_id is not None and customer is not None:
         found = await _report(request, wanted, "day", "team", "end_user", "model", "key")
@@ -224,6 +225,7 @@ async def report(request: Request) -> Response:
         found = await _report(request, wanted, "day", "team", "model", "key")
         within = "teams"
     names = await _usage(request).names_in(found)
+    keys = await _keys_in(request, found)
     return _json(spend_rows.by_day(found, within, keys, names), truncated=found.more)
 
 
@@ -304,8 +306,11 @@ def _in_litellms_terms(error: InvalidField) -> InvalidField:
     return InvalidField(f"{name}: {error.message}", param=name)
 
 
-async def _keys(request: Request) -> Mapping[str, Key]:
-    return {key.id: key for key in await services(request).store.keys.all()}
+async def _keys_in(request: Request, report: Report) -> Mapping[str, Key]:
+    """The keys that a report by key names."""
+    position = report.group_by.index("key")
+    named = {group.values[position] for group in report.groups}
+    return await services(request).store.keys.by_ids(named)
 
 
 def _json(body: list[Any] | Json, truncated: bool = False) -> Response:

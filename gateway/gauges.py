@@ -1,0 +1,61 @@
+"""What Prometheus gets that is looked at, and not counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from gateway.deployments import Deployments
+from gateway.ledger import Ledger
+from gateway.metrics import Metrics
+from gateway.registry import Registry
+
+LOOK_SECONDS = 1.0
+
+
+class Gauges:
+    def __init__(
+        self, metrics: Metrics, registry: Registry, ledger: Ledger, deployments: Deployments
+    ) -> None:
+        self._registry = registry
+        self._ledger = ledger
+        self._deployments = deployments
+        self._running = metrics.gauge(
+            "gateway_calls_in_progress", "Calls to models that run.", "livesum"
+        )
+        self._waiting = metrics.gauge(
+            "gateway_ledger_rows_waiting",
+            "Rows of the ledger that are not in the database yet.",
+            "livesum",
+        )
+        self._keys = metrics.gauge("gateway_keys", "Keys that are not revoked.", "livemax")
+        self._models = metrics.gauge("gateway_models", "Deployments of models.", "livemax")
+        self._cooling = metrics.gauge(
+            "gateway_deployments_cooling_down",
+            "Deployments of a model that get no calls for a while, as they failed.",
+            "livemax",
+            ("model",),
+        )
+        self._cooled: set[str] = set()
+
+    def look(self) -> None:
+        """Have what Prometheus gets be as it is now."""
+        deployments = self._registry.catalogue.deployments
+        self._running.set(self._ledger.running)
+        self._waiting.set(len(self._ledger.waiting))
+        self._keys.set(self._registry.key_count)
+        self._models.set(len(deployments))
+        ids = self._deployments.cooling()
+        cooling = Counter(deployments[each].name for each in ids if each in deployments)
+        for name in self._cooled | cooling.keys():
+            self._cooling.labels(name).set(cooling[name])
+        # Among several processes, none can take back that it has said something.
+        self._cooled = {model.name for model in deployments.values()} & (
+            self._cooled | cooling.keys()
+        )
+
+    async def watch(self) -> None:
+        """Look until cancelled, for other processes that are asked."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,2 @@
+redis.call('ZREM', KEYS[2], me)
+return {'ok'}

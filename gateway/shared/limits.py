@@ -1,0 +1,103 @@
+"""Limits of requests and tokens a minute, and of requests at once, across processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from gateway.limits import (
+    Admission,
+    Limit,
+    headers_of,
+    limits_of_key,
+    limits_of_model,
+    too_many,
+    too_many_at_once,
+)
+from gateway.records import Key, Model
+from gateway.shared.link import Link, Reply
+from gateway.shared.scripts import ADMIT
+from gateway.windows import WINDOW_SECONDS
+
+
+class SharedLimiter:
+    """A `LimitKeeper` for all processes at one Redis, by whose clock windows begin and end.
+
+    What has no limit is not counted: a limit that a key is given later does not know of its running
+    requests, nor of those of this minute.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def admit(self, key: Key, model_name: str) -> Admission:
+        limits = list(limits_of_key(key, model_name))
+        if not limits and key.max_parallel_requests is None:
+            return Admission(key, model_name, {})
+        place = self._running(key), ""
+
+        def taken(_: Reply) -> None:
+            if key.max_parallel_requests is not None:
+                self._link.hold(place, 1)
+
+        def undone() -> None:
+            if key.max_parallel_requests is not None:
+                self._leave(key)
+
+        reply = await self._ask(place[0], limits, key.max_parallel_requests, taken, undone)
+        match reply[0]:
+            case b"full":
+                left, now = reply[2] / 1000, int(reply[3]) / 1000
+                raise too_many(key, limits[reply[1]], now + left, now)
+            case b"busy":
+                raise too_many_at_once(key)
+        headers: dict[str, str] = {}
+        for limit, used in zip(limits, reply[1:], strict=True):
+            headers |= headers_of(limit, int(used))
+        return Admission(key, model_name, headers)
+
+    def settle(self, admission: Admission, tokens: int) -> asyncio.Future[Reply] | None:
+        limits = list(limits_of_key(admission.key, admission.model_name))
+        self._count(limits, tokens)
+        if admission.key.max_parallel_requests is not None:
+            return self._leave(admission.key)
+        return self._link.told() if limits else None
+
+    async def enter(self, model: Model) -> float:
+        limits = list(limits_of_model(model))
+        if not limits:
+            return 0.0
+        reply = await self._ask(self._running(model), limits, None)
+        return max(0.001, reply[2] / 1000) if reply[0] == b"full" else 0.0
+
+    def use(self, model: Model, tokens: int) -> None:
+        self._count(limits_of_model(model), tokens)
+
+    async def _ask(
+        self,
+        running: str,
+        limits: Sequence[Limit],
+        at_once: int | None,
+        taken: Callable[[Reply], None] | None = None,
+        undone: Callable[[], None] | None = None,
+    ) -> Reply:
+        window = round(WINDOW_SECONDS * 1000)
+        arguments: list[str | int] = [window, "" if at_once is None else at_once]
+        for limit in limits:
+            arguments += [limit.most, int(limit.unit == "requests")]
+        keys = [running, *map(self._window, limits)]
+        return await self._link.ask(ADMIT, keys, arguments, taken, undone)
+
+    def _count(self, limits: Iterable[Limit], tokens: int) -> None:
+        for limit in limits:
+            if limit.unit == "tokens" and tokens > 0:
+                self._link.count(self._window(limit), tokens)
+
+    def _leave(self, key: Key) -> asyncio.Future[Reply] | None:
+        return self._link.change({(self._running(key), ""): -1})
+
+    def _running(self, of: Key | Model) -> str:
+        return f"{self._link.prefix}running:{of.id}"
+
+    def _window(self, limit: Limit) -> str:
+        return f"{self._link.prefix}window:{limit.counter}"
