@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from gateway.records import Call, Operation, Usage
-from gateway.upstream import reports, wire
+from gateway.upstream import reports, text_runs, wire
 from gateway.upstream.reports import Witness
 
 Json = dict[str, Any]
@@ -37,23 +37,32 @@ def text(answer: Any, call: Call, witness: Witness) -> tuple[Json, Usage | None]
 
 async def stream(
     pieces: Any, call: Call, witness: Witness
-) -> AsyncGenerator[tuple[Json, Usage | None]]:
-    """Chunks of either, the last one with the usage and no choices."""
+) -> AsyncGenerator[list[tuple[Json, Usage | None]]]:
+    """Chunks of either, those together that came together, the last one with the usage and no
+    choices."""
     # The stream of text completions wraps the one that can be closed.
     closable = pieces if hasattr(pieces, "aclose") else pieces.completion_stream
     counts: Json | None = None
     usage: Usage | None = None
     last: Json | None = None
+    runs = text_runs.within(pieces) if call.operation is not Operation.COMPLETION else None
     async with aclosing(closable):
         try:
-            async for piece in pieces:
+            while True:
+                if runs and last and (texts := await runs.take(last)):
+                    last = texts[-1]
+                    yield [(text, None) for text in texts]
+                    continue
+                piece = await (runs.told() if runs else anext(pieces, None))
+                if piece is None:
+                    break
                 body, reported = wire.chunk(piece, call.model_name, last["id"] if last else None)
                 if reported:
                     counts = reported
                     usage = reports.of_stream(piece, closable, witness)
                 last = body
                 if not wire.is_hollow(body):
-                    yield body, None
+                    yield [(body, None)]
                 if reported and getattr(closable, "sent_stream_usage", False):
                     # It has read all, and to ask it for more would have it add all up once more.
                     break
@@ -63,7 +72,7 @@ async def stream(
             if inner is not closable and hasattr(inner, "aclose"):
                 await inner.aclose()
     if counts and last:
-        yield wire.usage_chunk(last, counts), usage
+        yield [(wire.usage_chunk(last, counts), usage)]
 
 
 def tells(chunk: Json) -> bool:

@@ -38,8 +38,9 @@ class Format:
     """
     whole: Callable[[Any, Call, Witness], _Answer]
     """Makes the answer, as the caller gets it, of what the function returned."""
-    stream: Callable[[Any, Call, Witness], AsyncGenerator[_Event]] | None = None
-    """Makes the events of a stream, as the caller gets them, of what the function returned.
+    stream: Callable[[Any, Call, Witness], AsyncGenerator[list[_Event]]] | None = None
+    """Makes the events of a stream, as the caller gets them, of what the function returned; those
+    that come together, together.
 
     It closes that when it is closed. Usage comes beside the last event.
     """

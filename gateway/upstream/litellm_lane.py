@@ -74,7 +74,7 @@ class LitellmLane:
         witness = Witness(model.provider, call.operation, call.body.get("service_tier"))
         began = asyncio.get_running_loop().time()
         sent = await self._send(call, model, settings, witness)
-        pieces = _one_by_one(form.stream(sent, call, witness))
+        pieces = _pieces(form.stream(sent, call, witness))
 
         def fault(error: Exception) -> UpstreamError:
             return upstream_error(error, model.secrets, answered=True)
@@ -148,9 +148,9 @@ class LitellmLane:
         return await asyncio.shield(self._loading)
 
 
-async def _one_by_one(
-    pieces: AsyncGenerator[tuple[Json, Usage | None]],
+async def _pieces(
+    events: AsyncGenerator[list[tuple[Json, Usage | None]]],
 ) -> AsyncGenerator[list[Piece]]:
-    async with aclosing(pieces):
-        async for body, usage in pieces:
-            yield [Piece(body, usage)]
+    async with aclosing(events):
+        async for batch in events:
+            yield [Piece(body, usage) for body, usage in batch]

@@ -87,7 +87,7 @@ def whole(answer: Any, call: Call, witness: Witness) -> tuple[Json, Usage | None
     return body, usage
 
 
-async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_Piece]:
+async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[list[_Piece]]:
     """Anthropic's events, `message_stop` the last; the usage is beside it."""
     if isinstance(pieces, Adapted):
         events = messages_as_chat.stream(pieces, witness)
@@ -97,7 +97,7 @@ async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_P
         async for event, usage in events:
             if isinstance(message := event.get("message"), dict):
                 message["model"] = call.model_name
-            yield event, usage
+            yield [(event, usage)]
             if event["type"] == LAST:
                 return
     raise broken_answer("The provider broke off its answer")

@@ -115,7 +115,7 @@ def whole(answer: Any, call: Call, witness: Witness) -> tuple[Json, Usage | None
     return body, usage_of(body, witness)
 
 
-async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_Piece]:
+async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[list[_Piece]]:
     """OpenAI's events, a last one with the whole response among them; the usage is beside it.
 
     A response that fails when some of it has been told is told, too.
@@ -126,7 +126,7 @@ async def stream(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_P
         events = _native(pieces, call, witness)
     async with aclosing(events):
         async for piece in events:
-            yield piece
+            yield [piece]
 
 
 async def _native(pieces: Any, call: Call, witness: Witness) -> AsyncGenerator[_Piece]:

@@ -178,15 +178,16 @@ async def stream(
     maker: ResponseMaker | None = None
     counts: Json | None = None
     usage: Usage | None = None
-    async with aclosing(completions.stream(adapted.answer, call, witness)) as chunks:
-        async for chunk, reported in chunks:
-            if maker is None:
-                maker = ResponseMaker(call, chunk, adapted.tools)
-                for event in maker.begin():
+    async with aclosing(completions.stream(adapted.answer, call, witness)) as batches:
+        async for batch in batches:
+            for chunk, reported in batch:
+                if maker is None:
+                    maker = ResponseMaker(call, chunk, adapted.tools)
+                    for event in maker.begin():
+                        yield event, None
+                counts, usage = chunk.get("usage") or counts, reported or usage
+                for event in maker.take(chunk):
                     yield event, None
-            counts, usage = chunk.get("usage") or counts, reported or usage
-            for event in maker.take(chunk):
-                yield event, None
     if maker is not None:
         *others, last = maker.end(counts)
         for event in others:
