@@ -16,7 +16,7 @@ import httpx
 
 from gateway.errors import UpstreamError
 from gateway.records import Model
-from gateway.upstream import anthropic_relay, http_answers
+from gateway.upstream import anthropic_relay, http_answers, openai_models
 
 _DONE = "[DONE]"
 # litellm's GenericStreamingChunk, of a stream that goes on.
@@ -66,6 +66,7 @@ def load() -> Any:
     _forbid_changed_ids()
     _forbid_needless_fakes(litellm)
     _forbid_unread_work(litellm)
+    openai_models.install()
     return litellm
 
 
