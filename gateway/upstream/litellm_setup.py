@@ -66,6 +66,7 @@ def load() -> Any:
     _forbid_changed_ids()
     _forbid_needless_fakes(litellm)
     _forbid_unread_work(litellm)
+    _forbid_repeated_lookups(litellm)
     openai_models.install()
     return litellm
 
@@ -293,7 +294,8 @@ def _forbid_unread_work(litellm: Any) -> None:
 
     It copies question and answer to take out what a log should not show, looks the price up three
     times (ours is in `gateway.pricing`), and has all of that done by tasks and threads that live on
-    when the call has ended. The openai package would look through the request for Python's names.
+    when the call has ended. It notes in the answer how long it took, and where. The openai package
+    would look through the request for Python's names.
     """
     from litellm.litellm_core_utils.litellm_logging import Logging
     from openai._utils import is_given
@@ -309,6 +311,7 @@ def _forbid_unread_work(litellm: Any) -> None:
         return {name: value for name, value in data.items() if is_given(value)}
 
     litellm.utils._dispatch_success_logging = skip
+    litellm.utils.update_response_metadata = skip
     logging: Any = Logging
     logging.response_cost_calculator = skip
     for name in ("success_handler", "failure_handler"):
@@ -322,3 +325,14 @@ def _forbid_unread_work(litellm: Any) -> None:
         setattr(logging, name, skip_later)
     wire: Any = chats
     wire.async_maybe_transform = as_it_is
+
+
+def _forbid_repeated_lookups(litellm: Any) -> None:
+    """Have litellm look for a model in its list once, and not before each chat."""
+    look_up = litellm.utils.cached_get_model_info_helper
+
+    def copied(model: str, custom_llm_provider: str | None = None) -> dict[str, Any]:
+        # It writes into what it gets.
+        return dict(look_up(model, custom_llm_provider))
+
+    litellm.main.get_model_info_helper = copied

@@ -6,8 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import litellm
+import pytest
+
+from gateway.upstream import litellm_setup
 from tests.processes import ROOT
+from tests.servers import Gateway
+
+litellm_setup.load()
 
 
 def test_no_env_file_is_read_on_import(tmp_path: Path) -> None:
@@ -43,3 +51,37 @@ def _after_load(expression: str, directory: Path) -> str:
     )
     assert "never awaited" not in ran.stderr
     return ran.stdout.strip()
+
+
+async def test_what_is_left_out_of_a_call_is_what_litellm_would_do(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another version that asks for it by another name nothing would be left out."""
+    asked: list[str] = []
+    utils, main = modules()
+    monkeypatch.setattr(utils, "update_response_metadata", lambda **_: asked.append("metadata"))
+    monkeypatch.setattr(utils, "_dispatch_success_logging", lambda **_: asked.append("logs"))
+    look_up = main.get_model_info_helper
+
+    def noted(**named: Any) -> Any:
+        asked.append("model")
+        return look_up(**named)
+
+    monkeypatch.setattr(main, "get_model_info_helper", noted)
+    assert (await gateway.chat(key, "fake-openai")).status_code == 200
+    assert set(asked) == {"logs", "metadata", "model"}
+
+
+def test_what_is_known_of_a_model_is_not_shared() -> None:
+    """litellm writes into it which of OpenAI's APIs this one call is to go by."""
+    utils, main = modules()
+    known = main.get_model_info_helper(model="gpt-4o", custom_llm_provider="openai")
+    assert known == utils.get_model_info_helper("gpt-4o", "openai")
+    known["mode"] = "responses"
+    again = main.get_model_info_helper(model="gpt-4o", custom_llm_provider="openai")
+    assert again["mode"] == "chat"
+
+
+def modules() -> tuple[Any, Any]:
+    """litellm's, with the names that it does not export."""
+    return litellm.utils, litellm.main
