@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from gateway.errors import NotReady, UpstreamError
-from gateway.records import Call, CallSettings, Model, Usage
+from gateway.records import Call, CallSettings, Model, Operation, Usage
 from gateway.settings import DEFAULT_MAX_ANSWER_BYTES
 from gateway.upstream import http_answers, litellm_setup
 from gateway.upstream.arguments import arguments, reaching, resolved
@@ -26,6 +26,9 @@ from gateway.upstream.lane import Json, Piece, Timeouts, Whole, in_time
 from gateway.upstream.reports import Witness
 
 T = TypeVar("T")
+
+# Of these litellm needs a key and nothing else, and what takes time is done in the event loop.
+_PREPARED_HERE = ("openai",)
 
 
 class LitellmLane:
@@ -123,6 +126,9 @@ class LitellmLane:
         made = arguments(call, model, settings) | witness.arguments
         # litellm applies it to each read, so that a slow trickle would never end.
         made["timeout"] = max(timeouts.first, timeouts.between)
+        litellm_setup.prepares_here.set(
+            call.operation is Operation.CHAT and model.provider in _PREPARED_HERE
+        )
         statuses: list[int] = []
         http_answers.begun.set(statuses)
         try:

@@ -5,10 +5,13 @@ The names that are replaced here are those of litellm 1.106.2; tests/upstream sh
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
 import warnings
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import Any
 
@@ -28,6 +31,9 @@ _NOTHING = {
     "index": 0,
     "tool_use": None,
 }
+
+prepares_here: ContextVar[bool] = ContextVar("prepares_here", default=False)
+"""Whether litellm is to put a chat into the provider's form in the event loop, and in no thread."""
 
 
 @cache
@@ -67,6 +73,7 @@ def load() -> Any:
     _forbid_needless_fakes(litellm)
     _forbid_unread_work(litellm)
     _forbid_repeated_lookups(litellm)
+    _forbid_needless_threads(litellm)
     openai_models.install()
     return litellm
 
@@ -336,3 +343,29 @@ def _forbid_repeated_lookups(litellm: Any) -> None:
         return dict(look_up(model, custom_llm_provider))
 
     litellm.main.get_model_info_helper = copied
+
+
+def _forbid_needless_threads(litellm: Any) -> None:
+    """Have a chat prepared where it is, if `prepares_here` says so.
+
+    litellm does so in a thread, as it asks for some providers' credentials on the way. Where it
+    does not, to change threads twice is all that comes of it.
+    """
+
+    class Loop:
+        def __init__(self) -> None:
+            self._loop = asyncio.get_running_loop()
+
+        def run_in_executor(self, executor: Any, function: Callable[[], Any]) -> Awaitable[Any]:
+            async def here() -> Any:
+                return function()
+
+            return here() if prepares_here.get() else self._loop.run_in_executor(executor, function)
+
+    class Asyncio:
+        get_event_loop = Loop
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+    litellm.main.asyncio = Asyncio()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,23 @@ def test_what_is_known_of_a_model_is_not_shared() -> None:
     known["mode"] = "responses"
     again = main.get_model_info_helper(model="gpt-4o", custom_llm_provider="openai")
     assert again["mode"] == "chat"
+
+
+@pytest.mark.parametrize(("model", "here"), [("fake-openai", True), ("fake-bedrock", False)])
+async def test_a_chat_is_prepared_in_a_thread_where_credentials_may_be_asked_for(
+    gateway: Gateway, key: str, model: str, here: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, main = modules()
+    threads: list[threading.Thread] = []
+    prepare = main.completion
+
+    def noted(**named: Any) -> Any:
+        threads.append(threading.current_thread())
+        return prepare(**named)
+
+    monkeypatch.setattr(main, "completion", noted)
+    await gateway.chat(key, model)
+    assert [thread is threading.main_thread() for thread in threads] == [here]
 
 
 def modules() -> tuple[Any, Any]:
