@@ -150,8 +150,9 @@ def within(stream: Any) -> TextRuns | None:
         MistralChatResponseIterator,
         OpenAIChatCompletionStreamingHandler,
     )
-    if kind in by_litellm and source.http_response is not None:
-        source.streaming_response = events.lines(source.http_response.aiter_bytes())
+    answer = source.http_response if kind in by_litellm else None
+    if answer is not None and (answer.charset_encoding or "utf-8").lower() == "utf-8":
+        source.streaming_response = events.lines(answer.aiter_bytes())
         return TextRuns(stream, events, _BY_LITELLM)
     return None
 

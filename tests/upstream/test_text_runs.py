@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import orjson
 import pytest
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from gateway.errors import UpstreamError
 from gateway.records import Call, CallSettings, Operation
@@ -133,6 +134,10 @@ async def streamed(lane: LitellmLane, url: str, provided: str) -> list[Piece]:
     return [piece async for batch in called(lane, url, provided) for piece in batch]
 
 
+def text_of(piece: Piece) -> str:
+    return piece.body["choices"][0]["delta"].get("content") or ""
+
+
 def but_the_time(pieces: list[Piece]) -> list[Piece]:
     """litellm's own, of when the stream began."""
     created = {piece.body.pop("created") for piece in pieces}
@@ -221,8 +226,7 @@ async def test_a_fault_comes_after_the_text_before_it(
 
     with pytest.raises(UpstreamError, match="Overloaded"):
         await see_all()
-    said = [piece.body["choices"][0]["delta"].get("content") for piece in seen]
-    assert "".join(text or "" for text in said) == "Hello from the provider."
+    assert "".join(map(text_of, seen)) == "Hello from the provider."
 
 
 @pytest.mark.parametrize("provided", PROVIDERS)
@@ -233,3 +237,17 @@ async def test_a_model_that_repeats_itself_is_stopped(
     provider.streams([FIRST, *TEXT, *[chunk({"content": " again"})] * 120, *LAST])
     with pytest.raises(UpstreamError, match="repeating the same chunk"):
         await streamed(lane, provider.url, provided)
+
+
+async def test_is_read_in_the_encoding_that_the_provider_says(
+    lane: LitellmLane, provider: FakeProvider
+) -> None:
+    events = [FIRST, *[chunk({"content": "Café"})] * 2, *LAST]
+    body = b"".join(
+        b"data: " + json.dumps(event, ensure_ascii=False).encode("latin-1") + b"\n\n"
+        for event in events
+    )
+    kind = "text/event-stream; charset=iso-8859-1"
+    provider.does(lambda: Response(body, headers={"content-type": kind}))
+    pieces = await streamed(lane, provider.url, "hosted_vllm")
+    assert [text_of(piece) for piece in pieces[1:3]] == ["Café", "Café"]
