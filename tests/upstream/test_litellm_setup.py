@@ -9,14 +9,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import litellm
 import pytest
 
 from gateway.upstream import litellm_setup
 from tests.processes import ROOT
 from tests.servers import Gateway
 
-litellm_setup.load()
+litellm: Any = litellm_setup.load()
 
 
 def test_no_env_file_is_read_on_import(tmp_path: Path) -> None:
@@ -59,7 +58,7 @@ async def test_what_is_left_out_of_a_call_is_what_litellm_would_do(
 ) -> None:
     """Of another version that asks for it by another name nothing would be left out."""
     asked: list[str] = []
-    utils, main = modules()
+    utils, main = litellm.utils, litellm.main
     monkeypatch.setattr(utils, "update_response_metadata", lambda **_: asked.append("metadata"))
     monkeypatch.setattr(utils, "_dispatch_success_logging", lambda **_: asked.append("logs"))
     look_up = main.get_model_info_helper
@@ -75,7 +74,7 @@ async def test_what_is_left_out_of_a_call_is_what_litellm_would_do(
 
 def test_what_is_known_of_a_model_is_not_shared() -> None:
     """litellm writes into it which of OpenAI's APIs this one call is to go by."""
-    utils, main = modules()
+    utils, main = litellm.utils, litellm.main
     known = main.get_model_info_helper(model="gpt-4o", custom_llm_provider="openai")
     assert known == utils.get_model_info_helper("gpt-4o", "openai")
     known["mode"] = "responses"
@@ -87,7 +86,7 @@ def test_what_is_known_of_a_model_is_not_shared() -> None:
 async def test_a_chat_is_prepared_in_a_thread_where_credentials_may_be_asked_for(
     gateway: Gateway, key: str, model: str, here: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, main = modules()
+    main = litellm.main
     threads: list[threading.Thread] = []
     prepare = main.completion
 
@@ -98,8 +97,3 @@ async def test_a_chat_is_prepared_in_a_thread_where_credentials_may_be_asked_for
     monkeypatch.setattr(main, "completion", noted)
     await gateway.chat(key, model)
     assert [thread is threading.main_thread() for thread in threads] == [here]
-
-
-def modules() -> tuple[Any, Any]:
-    """litellm's, with the names that it does not export."""
-    return litellm.utils, litellm.main
