@@ -145,8 +145,6 @@ class Accounting:
         try:
             self._ledger.settle(row, transcript)
         finally:
-            for watcher in self._watchers:
-                watcher(bill.call, row)
             tokens = row.prompt_tokens + row.completion_tokens
             if bill.reservation is not None:
                 told.append(self._budgets.settle(bill.reservation, row))
@@ -154,6 +152,8 @@ class Accounting:
                 told.append(self._limiter.settle(bill.admission, tokens))
             if bill.served is not None:
                 self._limiter.use(bill.served.model, tokens)
+        for watcher in self._watchers:
+            watcher(bill.call, row)
         for each in told:
             # Before the caller is answered, who may turn to another process next.
             if each is not None:
