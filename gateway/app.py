@@ -42,6 +42,7 @@ from gateway.http.litellm import spend as litellm_spend
 from gateway.http.litellm import teams as litellm_teams
 from gateway.http.metrics import show as show_metrics
 from gateway.http.middleware import Boundary, unrouted
+from gateway.http.new_keys import NewKeys
 from gateway.http.openapi import Document
 from gateway.http.requests import Services
 from gateway.ledger import Ledger
@@ -88,7 +89,7 @@ class _App(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         # Starlette's outermost layer would answer what `Boundary` answers.
         routed = ExceptionMiddleware(self.router, {HTTPException: unrouted})
-        return Boundary(Calls(routed, self.routes), self._count)
+        return Boundary(NewKeys(Calls(routed, self.routes)), self._count)
 
     def _count(self, method: str, route: str | None, status: int, seconds: float) -> None:
         found: Services | None = getattr(self.state, "services", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
@@ -19,6 +20,8 @@ from gateway.records import CallSettings, Key, Model, Team
 from gateway.store import Store
 
 POLL_SECONDS = 0.5
+# Whoever sends wrong keys has the database read no more often.
+_SOONEST_SECONDS = 0.02
 _MOST_MADE = 1000
 # Whoever uses one that was revoked before these is told that it is unknown.
 _MOST_REVOKED = 10_000
@@ -41,6 +44,8 @@ class Registry:
         # Of keys that come and go, most are gone: of the last, their hashes are kept, in order.
         self._revoked: OrderedDict[str, None] = OrderedDict()
         self._refreshing = asyncio.Lock()
+        # When the last refresh began, by `time.monotonic`.
+        self._as_of = 0.0
         # Of the models that were asked for, and of those that patterns stand for.
         self._prices: OrderedDict[tuple[str, str], Prices | None] = OrderedDict()
         self.catalogue = Catalogue((), {})
@@ -94,20 +99,32 @@ class Registry:
             VaultError: A model was sealed with another secret key.
         """
         async with self._refreshing:
-            # Read first: a change that lands while rows load raises a stamp once more.
-            stamps = await self._store.database.stamps()
-            if stamps["keys"] != self._stamps.get("keys"):
-                await self._load_keys()
-            if stamps["models"] != self._stamps.get("models"):
-                await self._load_models()
-            if stamps["teams"] != self._stamps.get("teams"):
-                self.teams = {team.id: team for team in await self._store.teams.all()}
-            if stamps["settings"] != self._stamps.get("settings"):
-                self.settings = await self._store.settings.get()
-                self.catalogue = Catalogue(
-                    self.catalogue.deployments.values(), self.settings.model_group_alias
-                )
-            self._stamps = stamps
+            await self._refresh()
+
+    async def refresh_since(self, moment: float) -> None:
+        """Have all that was stored before a moment, by `time.monotonic`; raises as `refresh`."""
+        async with self._refreshing:
+            # Others who waited may have got it meanwhile.
+            if self._as_of < moment:
+                await asyncio.sleep(self._as_of + _SOONEST_SECONDS - time.monotonic())
+                await self._refresh()
+
+    async def _refresh(self) -> None:
+        as_of = time.monotonic()
+        # Read first: a change that lands while rows load raises a stamp once more.
+        stamps = await self._store.database.stamps()
+        if stamps["keys"] != self._stamps.get("keys"):
+            await self._load_keys()
+        if stamps["models"] != self._stamps.get("models"):
+            await self._load_models()
+        if stamps["teams"] != self._stamps.get("teams"):
+            self.teams = {team.id: team for team in await self._store.teams.all()}
+        if stamps["settings"] != self._stamps.get("settings"):
+            self.settings = await self._store.settings.get()
+            self.catalogue = Catalogue(
+                self.catalogue.deployments.values(), self.settings.model_group_alias
+            )
+        self._stamps, self._as_of = stamps, as_of
 
     async def _load_models(self) -> None:
         before, models = self.catalogue.deployments, await self._store.models.all()

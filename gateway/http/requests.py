@@ -36,6 +36,8 @@ _DEFAULT_LIMIT = 100
 PIECE_SECONDS = 30.0
 _UNWATCHED_SECONDS = 0.02
 _HEADERS = "gateway.headers"
+LOOKED_FOR = "looked_for"
+"""In a request's state, once its key has been looked for in the database."""
 # As many digits as the most has, for int() refuses thousands of them with an error of its own.
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
@@ -54,6 +56,10 @@ class Services:
     metrics: Metrics
     gauges: Gauges
     throttle: Throttle = field(default_factory=Throttle)
+
+
+class UnknownKey(Exception):
+    """The key may have been made by another process a moment ago; see `NewKeys`."""
 
 
 class ClientGone(Exception):
@@ -84,6 +90,7 @@ def caller(request: Request) -> Key:
 
     Raises:
         NotAuthenticated: See `authenticate`.
+        UnknownKey: It is not known, and has not been looked for in the database yet.
         RateLimited: Too many wrong keys came from the address, and this one is wrong, or an admin
             key that is new there: the answer must not tell which. Gateway keys are never refused.
     """
@@ -94,6 +101,8 @@ def caller(request: Request) -> Key:
         secret_hash = _secret_hash(request)
         # A key that has expired, or was revoked or blocked, is no guess.
         if registry.key(secret_hash) is None:
+            if LOOKED_FOR not in request.scope["state"]:
+                raise UnknownKey from None
             throttle.check(_address(request), secret_hash)
             throttle.failed(_address(request))
         raise

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from functools import cache, wraps
+from threading import Lock
 from typing import Any
 
 import httpx
@@ -34,11 +35,18 @@ _NOTHING = {
 
 prepares_here: ContextVar[bool] = ContextVar("prepares_here", default=False)
 """Whether litellm is to put a chat into the provider's form in the event loop, and in no thread."""
+_loading = Lock()
+
+
+def load() -> Any:
+    """Import litellm, which takes seconds, and set it up once. Safe to call from threads."""
+    # Two apps in one process may want it at the same time.
+    with _loading:
+        return _loaded()
 
 
 @cache
-def load() -> Any:
-    """Import litellm, which takes seconds. Safe to call from a thread."""
+def _loaded() -> Any:
     # Before the import: no price map from the internet, nor what betas providers know; no .env
     # file read behind our back.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"

@@ -1,0 +1,79 @@
+"""Keys that another process on the same database has just made, or never did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from gateway.app import create_app
+from gateway.settings import Settings
+from tests.servers import Gateway, serving
+
+
+@pytest.fixture
+async def other(
+    settings: Settings, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Gateway]:
+    """A second process, which does not look at the database by itself."""
+    monkeypatch.setattr("gateway.registry.POLL_SECONDS", 60)
+    app = create_app(settings)
+    async with serving(app) as url:
+        yield replace(gateway, url=url, app=app)
+
+
+async def test_a_key_works_everywhere_at_once(gateway: Gateway, other: Gateway) -> None:
+    await gateway.add_model()
+    issued = await gateway.issue_key()
+    assert (await other.chat(issued["key"])).status_code == 200
+    rotated = await gateway.manage("POST", f"/keys/{issued['id']}/rotate", {})
+    assert (await other.chat(rotated.json()["key"])).status_code == 200
+    assert (await other.chat(issued["key"])).status_code == 401
+    admin = await gateway.request("POST", "/key/generate", gateway.admin_key, {})
+    assert (await other.request("GET", "/v1/models", admin.json()["key"])).status_code == 200
+
+
+async def test_many_wrong_keys_are_looked_for_together(
+    other: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = other.app.state.services.store.database
+    read, reads = database.stamps, 0
+
+    async def counted() -> dict[str, int]:
+        nonlocal reads
+        reads += 1
+        found: dict[str, int] = await read()
+        return found
+
+    monkeypatch.setattr(database, "stamps", counted)
+    monkeypatch.setattr("gateway.registry._SOONEST_SECONDS", 0.5)
+    got = await asyncio.gather(*(other.chat(f"sk-wrong-{number}") for number in range(50)))
+    assert {each.status_code for each in got} <= {401, 429}
+    assert 1 <= reads < 10
+
+
+async def test_a_database_that_cannot_be_read_refuses_no_key(
+    gateway: Gateway, other: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await gateway.add_model()
+    known = str((await gateway.issue_key())["key"])
+    assert (await other.chat(known)).status_code == 200
+    new = str((await gateway.issue_key())["key"])
+
+    async def broken() -> dict[str, int]:
+        raise OSError("disk on fire")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(other.app.state.services.store.database, "stamps", broken)
+        for _ in range(20):
+            refused = await other.chat(new)
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+        assert "cannot look for this key" in refused.json()["error"]["message"]
+        assert "fire" not in refused.text
+        assert (await other.chat(known)).status_code == 200
+    assert (await other.chat(new)).status_code == 200
+    # None of this was a wrong key.
+    assert (await other.manage("GET", "/keys")).status_code == 200
