@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from gateway.app import CALL_PREFIXES, create_app
-from gateway.http import sse
+from gateway.http import protocol
 from gateway.records import LedgerRow, Operation
 from gateway.settings import Settings
 from gateway.upstream.formats import FORMATS
@@ -231,7 +231,7 @@ async def test_every_end_makes_one_exact_row(
     if ending.end is ends.fault_within and bench.gateway.lane == "direct":
         pytest.skip("this lane does not take vectors apart")
     if ending.end is ends.client_stalled:
-        monkeypatch.setattr(sse, "STALLED_SECONDS", 0.3)
+        monkeypatch.setattr(protocol, "STALLED_SECONDS", 0.3)
     monkeypatch.delenv(NOT_SET, raising=False)
     assert held(bench.gateway) == NOTHING
     await ending.end(bench)

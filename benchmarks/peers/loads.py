@@ -44,14 +44,14 @@ def straight(nginx: str, connections: Sequence[int], seconds: float) -> Iterator
     for mode in MODES:
         for count in connections:
             url = f"{nginx}/{mode}/v1/chat/completions"
-            taken = load(url, {}, b'{"model": "gpt-4o"}', _wanted(mode), count, seconds)
+            taken = load(url, {}, b'{"model": "gpt-4o"}', wanted(mode), count, seconds)
             figures = {"rate": taken.rate, "p50": taken.p50, "p99": taken.p99}
             yield {"server": STRAIGHT, "mode": mode, "connections": count} | figures
 
 
 def _load(got: Served, mode: str, connections: int, seconds: float) -> Load:
     body = got.body(stream=mode == "streamed")
-    given = (got.url, got.headers, body, _wanted(mode), connections)
+    given = (got.url, got.headers, body, wanted(mode), connections)
     try:
         return load(*given, seconds)
     except NoAnswer:
@@ -59,7 +59,7 @@ def _load(got: Served, mode: str, connections: int, seconds: float) -> Load:
         return load(*given, _LONGEST_SECONDS)
 
 
-def _wanted(mode: str) -> tuple[str, str]:
+def wanted(mode: str) -> tuple[str, str]:
     return WORDS[-1], "[DONE]" if mode == "streamed" else ""
 
 

@@ -1,7 +1,9 @@
-"""HTTP as uvicorn speaks it, with bounds on what a client can send before anyone asks for its key.
+"""HTTP as uvicorn speaks it, with bounds on what a client can send before anyone asks for its key,
+and on how long it may read nothing.
 
 uvicorn with httptools collects a request's line and headers without end (60 MB of short headers
-took 1.4 GB of memory), and waits for them for ever.
+took 1.4 GB of memory), and waits for them for ever; so it does for a client that reads nothing of
+its answer.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest
 # nginx takes 4 headers of 8 KiB.
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+# As nginx's `send_timeout`: a client that reads nothing must not hold its call for ever.
+STALLED_SECONDS = 60.0
 
 
 class _Gathering:
@@ -52,6 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection of a client's."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
     # Bytes of the request's line, headers and trailers.
     _head = 0
     # Bytes that came since a request began or some of its body came: of a header, say, that the
@@ -66,7 +71,21 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
+        self._reads_again()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._reads_again()
+        super().resume_writing()
+
+    def _reads_again(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def data_received(self, data: bytes) -> None:
         self._moved = False

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.errors import GatewayError
-from gateway.http.requests import ClientGone, encode, unless_gone
+from gateway.http.requests import encode, unless_gone
 from gateway.pipeline import Pipeline, Stream
 from gateway.records import Call, Operation
 from gateway.upstream.lane import Piece
@@ -21,8 +20,6 @@ log = logging.getLogger(__name__)
 DONE = b"data: [DONE]\n\n"
 # Their events have their type for a name, and the last one tells that it is the last.
 _NAMED = (Operation.RESPONSES, Operation.MESSAGES)
-# As nginx's `send_timeout`: a client that reads nothing must not hold its call for ever.
-STALLED_SECONDS = 60.0
 
 
 class EventStream:
@@ -38,15 +35,8 @@ class EventStream:
         self._call = call
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_in_time(message: Message) -> None:
-            try:
-                async with asyncio.timeout(STALLED_SECONDS):
-                    await send(message)
-            except TimeoutError:
-                raise ClientGone from None
-
         # In one task, so that no cancellation comes between opening the stream and closing it.
-        await unless_gone(receive, self._send(send_in_time))
+        await unless_gone(receive, self._send(send))
 
     async def _send(self, send: Send) -> None:
         async with aclosing(await self._pipeline.stream(self._call)) as stream:
