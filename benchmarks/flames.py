@@ -7,6 +7,7 @@ to be run by root. Prints the share of samples that each of the gateway's parts 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import tempfile
@@ -79,12 +80,19 @@ def _call(got: Served, stream: bool, seconds: float) -> None:
 
 
 def _record(got: Served, seconds: int, form: str, output: Path) -> subprocess.Popen[bytes]:
-    py_spy = shutil.which("py-spy")
-    if py_spy is None:
+    if shutil.which("py-spy") is None:
         raise SystemExit("py-spy is not installed: pip install py-spy")
-    command = [py_spy, "record", "--gil", "--nonblocking", "--rate", "250", "--format", form]
-    command += ["--duration", str(seconds), "--pid", str(got.process.pid), "--output", str(output)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ["py-spy", "record", "--gil", "--nonblocking", "--rate", "250", "--format", form]
+    command += [
+        "--duration",
+        str(seconds),
+        "--pid",
+        str(got.process.pid),
+        "--output",
+        os.path.relpath(output, ROOT),
+    ]
+    # Its graphs tell how it was called; not where this checkout is.
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _tell(title: str, stacks: list[str]) -> None:
@@ -94,8 +102,8 @@ def _tell(title: str, stacks: list[str]) -> None:
         frames = stack.split(";")[::-1]
         parts[_part(frames)] += int(count)
     print(title)
-    for part, count in parts.most_common():
-        print(f"  {count / parts.total():6.1%}  {part}")
+    for part, samples in parts.most_common():
+        print(f"  {samples / parts.total():6.1%}  {part}")
 
 
 def _part(frames: list[str]) -> str:
