@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 Format = Literal["text", "json"]
 
+_OF_REQUESTS = ("method", "path", "status", "duration_ms")
+
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """Of the request that is being answered; in all its lines of JSON."""
 
@@ -53,7 +55,8 @@ def _json() -> logging.Formatter:
             add_logger_name,
             TimeStamper("iso"),
             _add_request_id,
-            ExtraAdder(),
+            # Not all: uvicorn and litellm have some of their own.
+            ExtraAdder(_OF_REQUESTS),
             exceptions,
         ],
         processors=[

@@ -39,6 +39,8 @@ async def test_each_line_of_a_process_is_json_where_that_is_wanted(tmp_path: Pat
         "request_id": "mine",
     }
     assert {line["level"] for line in lines} == {"info"}
+    told = {"timestamp", "level", "logger", "message", "request_id"}
+    assert all(line.keys() <= told for line in lines if line["logger"] != "gateway.access")
     assert any("Uvicorn running" in line["message"] for line in lines)
 
 
