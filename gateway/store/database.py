@@ -8,6 +8,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,8 @@ class Database:
             URL.create("sqlite", database=str(path)),
             execution_options={"gateway_begin": "BEGIN IMMEDIATE"},
         )
+        # One thread: each that does such work keeps a heap of its own.
+        self._thread = ThreadPoolExecutor(1, "append")
         for engine in (self._engine.sync_engine, self._appender):
             event.listen(engine, "connect", _on_connect)
             event.listen(engine, "begin", _on_begin)
@@ -168,7 +171,8 @@ class Database:
         For methods marked `uncancelled`.
         """
         async with self._writing:
-            return await asyncio.to_thread(self._append, work)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, self._append, work)
 
     def _append(self, work: Callable[[Connection], T]) -> T:
         with self._appender.begin() as connection:
@@ -227,6 +231,7 @@ class Database:
             await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def close(self) -> None:
+        self._thread.shutdown()
         self._appender.dispose()
         await self._engine.dispose()
 
