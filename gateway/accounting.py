@@ -220,8 +220,6 @@ class Bill:
     def most(self, servings: Sequence[Served]) -> LedgerRow:
         """The most that the call can come to at any of these deployments: what is set aside, and
         booked if the process dies."""
-        if len(servings) == 1:
-            return self._most(servings[0])
         return max(map(self._most, servings), key=lambda row: row.cost or 0)
 
     def _most(self, served: Served) -> LedgerRow:

@@ -171,14 +171,15 @@ async def prepare(settings: Settings) -> None:
 
     Raises what would stop each of them.
     """
-    if settings.metrics_key is not None:
-        check_strength(settings.metrics_key, "GATEWAY_METRICS_KEY")
     async with Store.open(settings) as store:
-        await _ensure_admin_key(store, settings)
+        await _ensure_keys(store, settings)
         await Registry(store).refresh()
 
 
-async def _ensure_admin_key(store: Store, settings: Settings) -> None:
+async def _ensure_keys(store: Store, settings: Settings) -> None:
+    """Raises WeakKey, and what `ensure_admin_key` raises."""
+    if settings.metrics_key is not None:
+        check_strength(settings.metrics_key, "GATEWAY_METRICS_KEY")
     made = await ensure_admin_key(store, settings.admin_key)
     if made:
         print(f"Admin key, shown this once: {made}", file=sys.stderr, flush=True)
@@ -186,10 +187,8 @@ async def _ensure_admin_key(store: Store, settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
-    if settings.metrics_key is not None:
-        check_strength(settings.metrics_key, "GATEWAY_METRICS_KEY")
     async with Store.open(settings) as store, tracing(settings.traces) as trace:
-        await _ensure_admin_key(store, settings)
+        await _ensure_keys(store, settings)
         registry = Registry(store)
         await registry.refresh()
         # Names this process among those that share the database.

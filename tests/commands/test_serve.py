@@ -85,6 +85,23 @@ async def until_both_serve(server: Server, directory: Path, key: str, wanted: in
             await asyncio.sleep(0.1)
 
 
+@contextlib.asynccontextmanager
+async def two_workers(
+    directory: Path, provider: FakeProvider, redis_server: RedisServer, *options: str
+) -> AsyncIterator[tuple[Server, Json]]:
+    """Workers that both serve the model `gpt`, and a key without limits."""
+    async with serve(
+        directory,
+        *("--workers", "2", *options),
+        GATEWAY_ADMIN_KEY=ADMIN_KEY,
+        GATEWAY_REDIS_URL=redis_server.url,
+    ) as server:
+        await add_model(server, provider)
+        free = await manage(server, "/keys", {})
+        await until_both_serve(server, directory, free["key"])
+        yield server, free
+
+
 def test_several_workers_without_redis_are_refused(tmp_path: Path) -> None:
     config = tmp_path / "gateway.yaml"
     config.write_text("model_list: []\n")
@@ -102,15 +119,10 @@ async def test_workers_serve_as_one(
 ) -> None:
     config = tmp_path / "gateway.yaml"
     config.write_text("general_settings: {maximum_spend_logs_retention_period: 30d}\n")
-    async with serve(
-        tmp_path,
-        *("--workers", "2", "--config", str(config)),
-        GATEWAY_ADMIN_KEY=ADMIN_KEY,
-        GATEWAY_REDIS_URL=redis_server.url,
-    ) as server:
-        await add_model(server, provider)
-        free = await manage(server, "/keys", {})
-        await until_both_serve(server, tmp_path, free["key"])
+    async with two_workers(tmp_path, provider, redis_server, "--config", str(config)) as (
+        server,
+        free,
+    ):
         assert len(server.workers) == 2
 
         limited = await manage(server, "/keys", {"rpm_limit": 40})
@@ -234,15 +246,7 @@ async def test_what_dead_workers_held_is_booked_once(
                 pass
         return answer(completion("x"))
 
-    async with serve(
-        tmp_path,
-        *("--workers", "2"),
-        GATEWAY_ADMIN_KEY=ADMIN_KEY,
-        GATEWAY_REDIS_URL=redis_server.url,
-    ) as server:
-        await add_model(server, provider)
-        free = await manage(server, "/keys", {})
-        await until_both_serve(server, tmp_path, free["key"])
+    async with two_workers(tmp_path, provider, redis_server) as (server, _free):
         key = await manage(server, "/keys", {"max_budget": 0.2})
         await asyncio.sleep(1)
         provider.behaviour = behaviour
