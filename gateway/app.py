@@ -24,6 +24,7 @@ from gateway.gauges import Gauges
 from gateway.http import (
     anthropic,
     audit,
+    console,
     keys,
     models,
     openai,
@@ -145,6 +146,7 @@ def _routes() -> Iterator[BaseRoute]:
     yield from litellm_spend.ROUTES
     yield from litellm_calculate.ROUTES
     yield from litellm_health.ROUTES
+    yield from console.routes()
     # Last: a request is held against each route in turn, and most are none of these.
     yield _call(f"/v2{Operation.RERANK}", Operation.RERANK)
     yield from responses.routes("/openai/v1")
@@ -209,7 +211,16 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             accounting = Accounting(limiter, budgets, ledger, watchers)
             pipeline = Pipeline(registry, accounting, failover, lanes, cache)
             app.state.services = Services(
-                settings, store, registry, lanes.litellm, ledger, own, pipeline, metrics, gauges
+                settings,
+                store,
+                registry,
+                lanes.litellm,
+                ledger,
+                own,
+                pipeline,
+                metrics,
+                gauges,
+                deployments,
             )
             retention = Retention(store, registry)
             running = [

@@ -36,3 +36,14 @@ def in_digits(nano: int) -> str:
     whole, rest = divmod(abs(nano), NANO)
     digits = f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
     return f"-{digits}" if nano < 0 else digits
+
+
+def money(nano: int) -> str:
+    """Dollars to the cent, or to the second digit that counts where that is further.
+
+    >>> money(12_345_678_900_000), money(12_000), money(0)
+    ('$12,345.68', '$0.000012', '$0.00')
+    """
+    amount = Decimal(nano) / NANO
+    places = min(9, max(2, 1 - amount.adjusted())) if nano else 2
+    return f"${amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"

@@ -63,6 +63,10 @@ class Registry:
             return _revoked(secret_hash)
         return key
 
+    def key_by_id(self, key_id: str) -> Key | None:
+        """The key with this id, live or not, unless it is revoked."""
+        return self._by_id.get(key_id)
+
     @property
     def key_count(self) -> int:
         """How many keys there are that are not revoked."""

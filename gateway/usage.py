@@ -1,8 +1,8 @@
 """The usage: what can be asked of it, and how the answers look, over HTTP and in the CLI.
 
 Over whole days in UTC it comes from the sums by day, which are kept for ever. Anything finer, and
-what those do not tell (statuses, outcomes, end users, percentiles), comes from the single requests,
-which are kept for a while.
+what those do not tell (statuses, outcomes, deployments, end users, percentiles), comes from the
+single requests, which are kept for a while.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from gateway.money import dollars
 from gateway.periods import DAY
 from gateway.records import LedgerRow, Outcome
 
-Dimension = Literal["day", "key", "team", "model", "provider", "tag", "end_user"]
+Dimension = Literal[
+    "day", "hour", "key", "team", "model", "deployment", "provider", "tag", "end_user"
+]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
+OF_SINGLE: tuple[Dimension, ...] = ("hour", "deployment", "end_user")
+"""Those that the sums by day do not have."""
 DEFAULT_DAYS = 30
 
 _WHOLE_DAYS = re.compile(r"\d+(d|w|mo)")

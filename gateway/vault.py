@@ -116,14 +116,20 @@ class Vault:
     @cached_property
     def _ciphers(self) -> list[AESSIV]:
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+        return [AESSIV(key) for key in self.derived("gateway tokens", 64)]
+
+    def derived(self, purpose: str, length: int) -> list[bytes]:
+        """Keys of this many bytes for something else than sealing, newest first (HKDF)."""
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-        def derived(key: str) -> bytes:
-            hkdf = HKDF(SHA256(), length=64, salt=None, info=b"gateway tokens")
-            return hkdf.derive(urlsafe_b64decode(key))
-
-        return [AESSIV(derived(key)) for key in self._keys]
+        return [
+            HKDF(SHA256(), length=length, salt=None, info=purpose.encode()).derive(
+                urlsafe_b64decode(key)
+            )
+            for key in self._keys
+        ]
 
 
 def _read_or_make(key_file: Path) -> str:

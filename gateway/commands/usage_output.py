@@ -6,10 +6,9 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 
 from gateway.display import timestamp
-from gateway.money import NANO
+from gateway.money import money
 from gateway.records import LedgerRow
 from gateway.usage import Dimension, Group, Names, Report
 
@@ -29,17 +28,6 @@ def printable(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
-
-
-def money(nano: int) -> str:
-    """Dollars to the cent, or to the second digit that counts where that is further.
-
-    >>> money(12_345_678_900_000), money(12_000), money(0)
-    ('$12,345.68', '$0.000012', '$0.00')
-    """
-    amount = Decimal(nano) / NANO
-    places = min(9, max(2, 1 - amount.adjusted())) if nano else 2
-    return f"${amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
 
 
 def print_report(report: Report, names: Names) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -16,7 +17,15 @@ from starlette.types import Receive
 
 from gateway.auth import authenticate, credential, require_admin
 from gateway.budgets import Budgets
-from gateway.errors import BodyTooLarge, InvalidField, InvalidRequest, NotAuthenticated, TooSlow
+from gateway.deployments import Deployments
+from gateway.errors import (
+    AdminRequired,
+    BodyTooLarge,
+    InvalidField,
+    InvalidRequest,
+    NotAuthenticated,
+    TooSlow,
+)
 from gateway.gauges import Gauges
 from gateway.ledger import Ledger
 from gateway.metrics import Metrics
@@ -55,6 +64,7 @@ class Services:
     pipeline: Pipeline
     metrics: Metrics
     gauges: Gauges
+    deployments: Deployments
     throttle: Throttle = field(default_factory=Throttle)
 
 
@@ -103,13 +113,13 @@ def caller(request: Request) -> Key:
         if registry.key(secret_hash) is None:
             if LOOKED_FOR not in request.scope["state"]:
                 raise UnknownKey from None
-            throttle.check(_address(request), secret_hash)
-            throttle.failed(_address(request))
+            throttle.check(address_of(request), secret_hash)
+            throttle.failed(address_of(request))
         raise
     if key.is_admin:
         secret_hash = _secret_hash(request)
-        throttle.check(_address(request), secret_hash)
-        throttle.accepted(_address(request), secret_hash)
+        throttle.check(address_of(request), secret_hash)
+        throttle.accepted(address_of(request), secret_hash)
     return key
 
 
@@ -118,7 +128,7 @@ def admin(request: Request) -> Key:
 
     Raises NotAuthenticated, AdminRequired; RateLimited, before the key is looked at.
     """
-    services(request).throttle.check(_address(request), _secret_hash(request))
+    services(request).throttle.check(address_of(request), _secret_hash(request))
     key = caller(request)
     require_admin(key)
     return key
@@ -127,17 +137,43 @@ def admin(request: Request) -> Key:
 def actor(request: Request) -> Actor:
     """The admin who makes the request, for the audit log. Raises what `admin` raises."""
     key = admin(request)
-    return Actor(key.id, key.label, _address(request))
+    return Actor(key.id, key.label, address_of(request))
+
+
+async def admin_by_secret(request: Request, secret: str) -> Key:
+    """The admin key that somebody signs in with.
+
+    Raises:
+        NotAuthenticated: It is none; which else it may be is not told.
+        RateLimited: See `admin`.
+    """
+    found, throttle, secret_hash = services(request), services(request).throttle, hash_key(secret)
+    throttle.check(address_of(request), secret_hash)
+    if found.registry.key(secret_hash) is None:
+        await found.registry.refresh_since(time.monotonic())
+    try:
+        key = authenticate(found.registry, {"authorization": f"Bearer {secret}"})
+        require_admin(key)
+    except (NotAuthenticated, AdminRequired) as error:
+        throttle.failed(address_of(request))
+        raise NotAuthenticated(
+            "This is no admin key, or it is good no more. On the host, `gateway admin create-key` "
+            "makes one.",
+            param="key",
+        ) from error
+    throttle.accepted(address_of(request), secret_hash)
+    return key
+
+
+def address_of(request: Request) -> str | None:
+    """The client's IP address."""
+    # The socket's: what X-Forwarded-For says is the client's to choose.
+    return request.client.host if request.client else None
 
 
 def _secret_hash(request: Request) -> str:
     """Of what the caller gave for a key. Raises NotAuthenticated."""
     return hash_key(credential(headers_of(request)))
-
-
-def _address(request: Request) -> str | None:
-    # The socket's: what X-Forwarded-For says is the client's to choose.
-    return request.client.host if request.client else None
 
 
 def page_limit(request: Request) -> int:

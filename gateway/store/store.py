@@ -14,6 +14,7 @@ from gateway.store.keys import Keys
 from gateway.store.ledger import LedgerStore
 from gateway.store.models import Models
 from gateway.store.pruning import Pruning
+from gateway.store.sessions import EndedSessions
 from gateway.store.settings import CallSettingsStore
 from gateway.store.teams import Teams
 from gateway.store.transcripts import Transcripts
@@ -31,6 +32,7 @@ class Store:
         teams: Owners of keys.
         settings: Settings of every call, and of what is kept of it.
         audit: Who changed any of these.
+        ended_sessions: Of the console, before their time.
         ledger: What became of each request.
         usage: What requests add up to.
         transcripts: What was asked and answered, where that is kept.
@@ -45,6 +47,7 @@ class Store:
         self.teams = Teams(self.database)
         self.settings = CallSettingsStore(self.database)
         self.audit = AuditLog(self.database)
+        self.ended_sessions = EndedSessions(self.database)
         self.ledger = LedgerStore(self.database)
         self.usage = UsageStore(self.database)
         self.transcripts = Transcripts(self.database)

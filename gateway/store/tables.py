@@ -36,6 +36,14 @@ identity = Table(
     Column("id", String, primary_key=True),
 )
 
+# Sessions of the console that were signed out before their time; rows go when that is over.
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("until", Integer, nullable=False),
+)
+
 models = Table(
     "models",
     metadata,

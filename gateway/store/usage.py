@@ -37,6 +37,7 @@ from gateway.store.lists import among
 from gateway.store.tables import daily, keys, ledger, teams
 from gateway.usage import (
     DEFAULT_DAYS,
+    OF_SINGLE,
     Dimension,
     Group,
     Names,
@@ -78,9 +79,11 @@ _LEDGER = _Source(
     ledger,
     {
         "day": func.date(ledger.c.started_ms // 1000, "unixepoch"),
+        "hour": func.strftime("%Y-%m-%dT%H:00:00Z", ledger.c.started_ms // 1000, "unixepoch"),
         "key": ledger.c.key_id,
         "team": func.coalesce(ledger.c.team_id, _NONE),
         "model": func.coalesce(ledger.c.served_model, _NONE),
+        "deployment": func.coalesce(ledger.c.deployment_id, _NONE),
         "provider": func.coalesce(ledger.c.provider, _NONE),
         "end_user": func.coalesce(ledger.c.end_user, _NONE),
     },
@@ -118,7 +121,7 @@ class UsageStore:
                 they are kept.
         """
         async with self._database.read() as connection:
-            single = percentiles or "end_user" in group_by
+            single = percentiles or any(name in OF_SINGLE for name in group_by)
             wanted, raw = await _bounded(connection, wanted, single)
             source = _LEDGER if raw else _DAILY
             found = await connection.execute(_sums(source, wanted, group_by, limit + 1))
@@ -134,10 +137,11 @@ class UsageStore:
                 of_all = await _percentiles(connection, wanted, ()) if group_by else of_groups
                 groups = [replace(each, percentiles=of_groups[each.values]) for each in groups]
                 total = replace(total, percentiles=of_all[()])
-        if "day" in group_by:
-            # What costs most stays first within a day.
-            day = group_by.index("day")
-            groups.sort(key=lambda group: group.values[day])
+        for period in ("hour", "day"):
+            if period in group_by:
+                # What costs most stays first within one.
+                position = group_by.index(period)
+                groups.sort(key=lambda group: group.values[position])
         assert wanted.start is not None  # noqa: S101 - _bounded gave both
         assert wanted.end is not None  # noqa: S101
         return Report(tuple(group_by), wanted.start, wanted.end, groups, more, total)

@@ -324,7 +324,7 @@ def test_requests_are_listed_newest_first(run: Run, tmp_path: Path) -> None:
         (("--since", "yesterday"), "--since takes a day"),
         (("--until", "2026-02-30"), "--until takes a day"),
         (("--since", "2026-11-02", "--until", "2026-10-01"), "--until: start is not before end"),
-        (("--by", "hour"), "--by takes day, key"),
+        (("--by", "week"), "--by takes day, hour, key"),
         (("--outcome", "fine"), "--outcome takes one of complete"),
         (("--csv", "--json"), "Give one of --csv and --json"),
         (("--chart", "--json"), "--chart goes with the table"),

@@ -26,7 +26,11 @@ from tests.documented import Documented
 from tests.security.access import access
 from tests.servers import Json
 
-ROUTES = [route for route in create_app(Settings()).routes if isinstance(route, Route)]
+ROUTES = [
+    route
+    for route in create_app(Settings()).routes
+    if isinstance(route, Route) and route.include_in_schema
+]
 
 
 @pytest.fixture(scope="module")

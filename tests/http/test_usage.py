@@ -351,7 +351,7 @@ async def test_nobody_else_sees_anything(gateway: Gateway, path: str) -> None:
     ("query", "param"),
     [
         ("groupby=day", "groupby"),
-        ("group_by=hour", "group_by"),
+        ("group_by=week", "group_by"),
         ("group_by=day,day", "group_by"),
         ("group_by=day&group_by=day", "group_by"),
         ("start=yesterday", "start"),

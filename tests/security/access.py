@@ -10,7 +10,7 @@ from starlette.routing import Route
 from gateway.app import API, CALL_PREFIXES
 from gateway.records import Operation
 
-Access = Literal["public", "call", "admin"]
+Access = Literal["public", "call", "admin", "console"]
 
 _PREFIX = f"(?:{'|'.join(CALL_PREFIXES)})"
 _OPERATION = "|".join(Operation)
@@ -20,6 +20,8 @@ _READ = "GET|HEAD"
 _RULES: list[tuple[Access, str, str]] = [
     ("public", f"{_READ}|OPTIONS", "/health/(liveliness|liveness|readiness)"),
     ("public", _READ, "/|/openapi.json"),
+    # Pages know sessions, and no keys.
+    ("console", f"{_READ}|POST", "/ui(/.+)?"),
     ("call", "POST", f"{_PREFIX}({_OPERATION})|/v2/rerank"),
     ("call", "POST", f"{_PREFIX}/(engines|openai/deployments)/{{model:path}}({_OPERATION})"),
     ("call", "POST", "/openai/v1/responses"),

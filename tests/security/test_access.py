@@ -22,7 +22,7 @@ ENDPOINTS = sorted(
         for method in methods_of(route)
     }
 )
-GUARDED = [endpoint for endpoint in ENDPOINTS if access(*endpoint) != "public"]
+GUARDED = [endpoint for endpoint in ENDPOINTS if access(*endpoint) in ("call", "admin")]
 # Their errors are in Anthropic's format.
 ANTHROPICS = (Operation.MESSAGES, Operation.COUNT_TOKENS)
 PARAMETER = re.compile(r"\{\w+(:\w+)?\}")
@@ -124,3 +124,18 @@ async def test_nothing_of_a_body_is_read_without_a_key(
 ) -> None:
     answer = await fortress.ask(method, existing(path, fortress), "none", b"{")
     assert answer.status_code == 401
+
+
+@endpoints("console")
+async def test_no_key_opens_a_page(fortress: Fortress, method: str, path: str) -> None:
+    before = await fortress.stamps()
+    for kind in ("none", GATEWAY, ADMIN):
+        answer = await fortress.ask(method, PARAMETER.sub("none", path), kind, b"model_name=x")
+        if path == "/ui/sign-in":
+            assert answer.status_code == (400 if method == "POST" else 200)
+        elif path.startswith("/ui/static/"):
+            assert answer.status_code == 404
+        else:
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/ui/sign-in")
+    assert await fortress.stamps() == before

@@ -28,9 +28,10 @@ from gateway.errors import (
     UpstreamError,
 )
 from gateway.http.requests import admin, json_response, services, unless_gone
+from gateway.http.trials import cli_name, trial_of
 from gateway.price_table import mode_of
 from gateway.records import Key, Model
-from gateway.trial import NotTried, problem, remedy, trial_call, tried_model
+from gateway.trial import NotTried, problem, remedy
 
 Json = dict[str, Any]
 
@@ -171,7 +172,7 @@ async def _trial(
     }
     entry = {name: value for name, value in entry.items() if value is not None}
     try:
-        call = trial_call(_tried(request, model), key, request.state.request_id)
+        call = trial_of(request, model, key)
     except NotTried as reason:
         return entry | {"not_tried": str(reason)}
     started: float | None = None
@@ -181,31 +182,16 @@ async def _trial(
             async with asyncio.timeout(_SECONDS_EACH):
                 await services(request).pipeline.complete(call)
     except TimeoutError:
-        return entry | _late(_named(request, model), tried=started is not None)
+        return entry | _late(cli_name(request, model), tried=started is not None)
     except NoDeployment:
         return entry | {"not_tried": "its own rpm or tpm is used up for this minute"}
     except (Misconfigured, UnknownModel, UpstreamError) as error:
         return entry | {
             "error": problem(error),
             "exception_status": error.status,
-            "remedy": remedy(model, error, _named(request, model)),
+            "remedy": remedy(model, error, cli_name(request, model)),
         }
     return entry | {"response_time_ms": round((time.perf_counter() - started) * 1000)}
-
-
-def _tried(request: Request, model: Model) -> Model:
-    """Raises NotTried where what would stand in for a pattern is another model's name."""
-    tried = tried_model(model)
-    found = services(request).registry.catalogue.find(tried.name)
-    if found is None or model.id not in [each.id for each in found.deployments]:
-        raise NotTried(f"a model is registered as {tried.name!r}, and would be tried in its place")
-    return tried
-
-
-def _named(request: Request, model: Model) -> str:
-    """What `gateway models` calls it: by its id, where its name has several deployments."""
-    group = services(request).registry.catalogue.groups.get(model.name)
-    return model.id if group and len(group.deployments) > 1 else model.name
 
 
 def _late(named: str, *, tried: bool) -> Json:

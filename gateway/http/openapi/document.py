@@ -115,11 +115,13 @@ def methods(route: Route) -> list[str]:
 
 
 def _said(routes: Sequence[BaseRoute]) -> dict[str, dict[str, Description]]:
-    """What is said of each path's methods."""
+    """What is said of each path's methods; pages are left out."""
     said: dict[str, dict[str, Description]] = defaultdict(dict)
     for route in routes:
         if not isinstance(route, Route):
             raise KeyError(route)
+        if not route.include_in_schema:
+            continue
         for method in methods(route):
             said[_PARAMETER.sub(r"{\1}", route.path)][method.lower()] = described(route)
     return said

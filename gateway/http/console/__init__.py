@@ -1,0 +1,56 @@
+"""The console: pages for whoever manages the gateway, under `/ui`.
+
+`visits` has what each page is made with: the session, the form, the template. A module for each tab
+has its pages. They do what the routes of the management API do, by the same specs and the same
+store; none of them is in the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.errors import NotFound
+from gateway.http.console import models, signing_in
+from gateway.http.console.assets import serve_asset
+from gateway.http.console.visits import Handler, Visit, open_page, page
+
+
+def routes() -> Iterator[Route]:
+    yield Route(
+        "/ui/static/{version}/{name}", serve_asset, methods=["GET"], include_in_schema=False
+    )
+    for path, method, handler in _OPEN:
+        yield Route(path, open_page(handler), methods=[method], include_in_schema=False)
+    for path, method, handler in _PAGES:
+        yield Route(path, page(handler), methods=[method], include_in_schema=False)
+
+
+async def _home(visit: Visit) -> Response:
+    return visit.redirect("/ui/models")
+
+
+async def _missing(_: Visit) -> Response:
+    raise NotFound("There is no such page")
+
+
+_OPEN: list[tuple[str, str, Handler]] = [
+    ("/ui/sign-in", "GET", signing_in.ask),
+    ("/ui/sign-in", "POST", signing_in.sign_in),
+]
+_PAGES: list[tuple[str, str, Handler]] = [
+    ("/ui", "GET", _home),
+    ("/ui/sign-out", "POST", signing_in.sign_out),
+    ("/ui/models", "GET", models.show_all),
+    ("/ui/models", "POST", models.add),
+    ("/ui/models/new", "GET", models.ask_new),
+    ("/ui/models/edit", "GET", models.ask_changes),
+    ("/ui/models/edit", "POST", models.change),
+    ("/ui/models/delete", "GET", models.ask_to_delete),
+    ("/ui/models/delete", "POST", models.delete),
+    ("/ui/models/test", "POST", models.test),
+    # Last: what is no page.
+    ("/ui/{path:path}", "GET", _missing),
+]

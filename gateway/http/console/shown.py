@@ -1,0 +1,69 @@
+"""How values look on pages: filters of the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from gateway.money import money, nano_dollars
+
+NOTHING = "–"
+
+
+def count(number: int | None) -> str:
+    return NOTHING if number is None else f"{number:,}"
+
+
+def dollars(amount: float | None) -> str:
+    """Of dollars, as the gateway's JSON has them."""
+    return NOTHING if amount is None else money(nano_dollars(amount))
+
+
+def percent(rate: float | None) -> str:
+    """
+    >>> percent(0.1234), percent(1.0), percent(0.00001)
+    ('12.3%', '100%', '<0.1%')
+    """
+    if rate is None:
+        return NOTHING
+    if 0 < rate < 0.001:
+        return "<0.1%"
+    return f"{rate:.1%}".replace(".0%", "%")
+
+
+def duration(ms: float | None) -> str:
+    """
+    >>> duration(240), duration(1234)
+    ('240 ms', '1.23 s')
+    """
+    if ms is None:
+        return NOTHING
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+
+
+def moment(value: str | int | None) -> Markup | str:
+    """A time, given in ISO 8601 or in seconds: to the minute, to the second as a hint.
+
+    A script writes it in the reader's own zone, where there are scripts.
+    """
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, int):
+        at = datetime.fromtimestamp(value, UTC)
+    else:
+        at = datetime.fromisoformat(value)
+    iso = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    shown = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+    return Markup('<time datetime="{0}" title="{0}">{1} UTC</time>').format(iso, shown)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "count": count,
+    "dollars": dollars,
+    "percent": percent,
+    "duration": duration,
+    "moment": moment,
+}
