@@ -171,6 +171,7 @@ class Bill:
         retries: How often it was tried again.
         fallbacks: How many models failed it.
         cache_hit: Whether the answer is one that was given before.
+        cost: Nano-dollars, once it is settled; None where no price is known.
     """
 
     def __init__(
@@ -186,6 +187,7 @@ class Bill:
         self.retries = 0
         self.fallbacks = 0
         self.cache_hit = False
+        self.cost: int | None = None
         self._accounting = accounting
         self._clock = _Clock()
         self._first_token_ms: int | None = None
@@ -264,7 +266,7 @@ class Bill:
     ) -> int | None:
         """The provider has answered, or the cache, with `body` unless it was a stream.
 
-        Returns the cost in nano-dollars, if a price is known.
+        Returns the cost.
         """
         if body is not None and self.recorder:
             self.recorder.answer(body)
@@ -273,7 +275,8 @@ class Bill:
         elif usage is None and isinstance(body, Mapping):
             texts = said(self.call.operation, body)
             self._completion_tokens = sum(map(likely_tokens, texts))
-        return await self._settle(usage or self._estimate(), "complete", 200)
+        await self._settle(usage or self._estimate(), "complete", 200)
+        return self.cost
 
     async def cut(self, error: Exception) -> None:
         """The provider, or a fault here, broke off a stream; what came of it is counted."""
@@ -306,11 +309,12 @@ class Bill:
 
     async def _settle(
         self, usage: Usage, outcome: Outcome, status: int, error: str | None = None
-    ) -> int | None:
+    ) -> None:
         if self._settled:
-            return None
+            return
         self._settled = True
         row = self.row(usage, outcome, status, error)
+        self.cost = row.cost
         transcript = None
         try:
             if self.recorder:
@@ -321,7 +325,6 @@ class Bill:
         finally:
             # Also where the request is cancelled meanwhile, which costs the transcript alone.
             await self._accounting.settle(self, row, transcript)
-        return row.cost
 
     def _estimate(self) -> Usage:
         if self.cache_hit or self.call.operation in _FREE:

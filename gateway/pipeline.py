@@ -138,6 +138,11 @@ class Stream:
         """What gives it."""
         return _served(self._bill).model.id
 
+    @property
+    def cost(self) -> int | None:
+        """Nano-dollars, once all has come; None without a known price."""
+        return self._bill.cost
+
     async def aclose(self) -> None:
         """Cancel the provider's side if it still runs, and settle. Safe to call twice."""
         if self._closed:

@@ -60,13 +60,17 @@ class EventStream:
                 if failure := self._failure(error):
                     await self._send_events(send, [Piece(failure)])
             else:
-                if self._call.operation not in _NAMED:
-                    await send({"type": "http.response.body", "body": DONE, "more_body": True})
+                if last := self._last(stream):
+                    await send({"type": "http.response.body", "body": last, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
     def _told(self, piece: Piece, _stream: Stream) -> Piece:
         """An event as the caller is to see it."""
         return piece
+
+    def _last(self, _stream: Stream) -> bytes:
+        """What tells that all has come, where the events do not."""
+        return b"" if self._call.operation in _NAMED else DONE
 
     def _failure(self, error: GatewayError) -> dict[str, Any] | None:
         """The event that tells a failure, if any is to tell it."""

@@ -50,6 +50,10 @@ def usage(store: Store) -> UsageStore:
 
 _VALUES: dict[Dimension, Callable[[LedgerRow], Sequence[str]]] = {
     "day": lambda row: [datetime.fromtimestamp(row.started_ms / 1000, UTC).date().isoformat()],
+    "hour": lambda row: [
+        datetime.fromtimestamp(row.started_ms / 1000, UTC).strftime("%Y-%m-%dT%H:00:00Z")
+    ],
+    "deployment": lambda row: [row.deployment_id or ""],
     "key": lambda row: [row.key_id],
     "team": lambda row: [row.team_id or ""],
     "model": lambda row: [row.served_model or ""],

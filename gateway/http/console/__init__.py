@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.errors import NotFound
-from gateway.http.console import models, signing_in
+from gateway.http.console import keys, models, playground, signing_in
 from gateway.http.console.assets import serve_asset
 from gateway.http.console.visits import Handler, Visit, open_page, page
 
@@ -22,6 +22,7 @@ def routes() -> Iterator[Route]:
     yield Route(
         "/ui/static/{version}/{name}", serve_asset, methods=["GET"], include_in_schema=False
     )
+    yield Route("/ui/playground/chat", playground.chat, methods=["POST"], include_in_schema=False)
     for path, method, handler in _OPEN:
         yield Route(path, open_page(handler), methods=[method], include_in_schema=False)
     for path, method, handler in _PAGES:
@@ -51,6 +52,18 @@ _PAGES: list[tuple[str, str, Handler]] = [
     ("/ui/models/delete", "GET", models.ask_to_delete),
     ("/ui/models/delete", "POST", models.delete),
     ("/ui/models/test", "POST", models.test),
+    ("/ui/keys", "GET", keys.show_all),
+    ("/ui/keys", "POST", keys.issue),
+    ("/ui/keys/new", "GET", keys.ask_new),
+    ("/ui/keys/{id}", "GET", keys.show),
+    ("/ui/keys/{id}/edit", "GET", keys.ask_changes),
+    ("/ui/keys/{id}/edit", "POST", keys.change),
+    ("/ui/keys/{id}/block", "POST", keys.set_blocked),
+    ("/ui/keys/{id}/rotate", "GET", keys.ask_to_rotate),
+    ("/ui/keys/{id}/rotate", "POST", keys.rotate),
+    ("/ui/keys/{id}/revoke", "GET", keys.ask_to_revoke),
+    ("/ui/keys/{id}/revoke", "POST", keys.revoke),
+    ("/ui/playground", "GET", playground.show),
     # Last: what is no page.
     ("/ui/{path:path}", "GET", _missing),
 ]

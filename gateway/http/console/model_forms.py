@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from gateway.display import HIDDEN, model_view
 from gateway.errors import InvalidField
+from gateway.http.console.fields import json_object, json_text
 from gateway.records import Model
 
 Form = Mapping[str, str]
@@ -35,14 +34,14 @@ def form_of(model: Model) -> Form:
         "provider": model.provider,
         "base_url": model.base_url or "",
         "api_version": model.api_version or "",
-        "params": _json(params),
-        "info": _json(view["model_info"]),
+        "params": json_text(params),
+        "info": json_text(view["model_info"]),
     }
 
 
 def description(form: Form) -> dict[str, Any]:
     """What the form says of a new model. Raises InvalidField."""
-    params = _object(form, "params", "litellm_params") | _own_params(form)
+    params = json_object(form["params"], "litellm_params") | _own_params(form)
     return {
         "model_name": form["model_name"],
         "provider": form["provider"] or None,
@@ -50,7 +49,7 @@ def description(form: Form) -> dict[str, Any]:
         "base_url": form["base_url"] or None,
         "api_version": form["api_version"] or None,
         "litellm_params": {name: value for name, value in params.items() if value is not None},
-        "model_info": _object(form, "info", "model_info"),
+        "model_info": json_object(form["info"], "model_info"),
     }
 
 
@@ -61,8 +60,8 @@ def changes(form: Form, model: Model) -> dict[str, Any]:
     secret.
     """
     view = model_view(model)
-    params = _object(form, "params", "litellm_params") | _own_params(form)
-    info = _object(form, "info", "model_info")
+    params = json_object(form["params"], "litellm_params") | _own_params(form)
+    info = json_object(form["info"], "model_info")
     patch: dict[str, Any] = {
         "model_name": form["model_name"],
         "provider": form["provider"] or None,
@@ -109,23 +108,3 @@ def _patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         name: value for name, value in new.items() if value != HIDDEN and value != old.get(name)
     }
     return gone | changed
-
-
-def _object(form: Form, field: str, name: str) -> dict[str, Any]:
-    text = form[field]
-    if not text:
-        return {}
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidField(
-            f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}",
-            param=name,
-        ) from None
-    if not isinstance(value, dict):
-        raise InvalidField(f'{name} takes a JSON object, such as {{"timeout": 30}}', param=name)
-    return value
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() if value else ""

@@ -79,7 +79,7 @@ class Sessions:
             COOKIE,
             self._signer.dumps(said),
             path=PATH,
-            secure=_over_tls(self._request),
+            secure=over_tls(self._request),
             httponly=True,
             samesite="strict",
         )
@@ -128,7 +128,8 @@ def _proofs(key: Key) -> list[str]:
     return [hashlib.sha256(f"{_PURPOSE} {known}".encode()).hexdigest() for known in hashes]
 
 
-def _over_tls(request: Request) -> bool:
+def over_tls(request: Request) -> bool:
+    """Whether the browser's side is encrypted."""
     # Behind a proxy that ends TLS. Whoever makes this up harms nobody but themselves.
     forwarded = request.headers.get("x-forwarded-proto", "")
     return request.url.scheme == "https" or forwarded == "https"

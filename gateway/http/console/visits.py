@@ -17,7 +17,7 @@ from gateway import __version__
 from gateway.errors import GatewayError, InvalidRequest, NotAuthenticated
 from gateway.http.console import shown
 from gateway.http.console.assets import asset_url
-from gateway.http.console.sessions import Session, Sessions, begun
+from gateway.http.console.sessions import Session, Sessions, begun, over_tls
 from gateway.http.requests import (
     ClientGone,
     Services,
@@ -94,6 +94,10 @@ class Visit:
     def actor(self) -> Actor:
         """For the audit log. Raises NotAuthenticated."""
         return Actor(self.key.id, self.key.label, address_of(self.request))
+
+    @property
+    def over_tls(self) -> bool:
+        return over_tls(self.request)
 
     @property
     def partial(self) -> bool:
