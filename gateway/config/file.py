@@ -24,7 +24,6 @@ from gateway.config.values import (
     Secret,
     Setting,
 )
-from gateway.config.yaml_lines import Path, Unreadable, read_yaml
 from gateway.errors import InvalidField
 from gateway.litellm_names import (
     GENERAL_SETTINGS,
@@ -35,6 +34,7 @@ from gateway.litellm_names import (
 )
 from gateway.specs import ModelSpec, setting
 from gateway.specs.routing import Unsupported, loose_ends
+from gateway.yaml_lines import Path, Unreadable, read_yaml
 
 SECTIONS = {
     "litellm_settings": LITELLM_SETTINGS,

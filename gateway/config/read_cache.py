@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from gateway.config.reading import Reading
-from gateway.config.yaml_lines import Path
 from gateway.specs.cache import CacheType
+from gateway.yaml_lines import Path
 
 _REDIS = "set GATEWAY_REDIS_URL in the gateway's environment instead"
 _TTL = "use ttl instead"

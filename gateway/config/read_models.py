@@ -8,7 +8,6 @@ from typing import Any
 from gateway.catalogue import STAR
 from gateway.config.reading import Reading
 from gateway.config.values import Level
-from gateway.config.yaml_lines import Path
 from gateway.errors import InvalidField
 from gateway.litellm_names import (
     ENTRY,
@@ -26,6 +25,7 @@ from gateway.litellm_names import (
 )
 from gateway.price_names import price_of
 from gateway.specs import ModelSpec, deployment_of, model_spec
+from gateway.yaml_lines import Path
 
 _KNOWN = PARAMS | ROUTING_PARAMS
 # LiteLLM takes these beside litellm_params too.

@@ -9,10 +9,10 @@ from typing import Any
 from gateway import vault
 from gateway.config.reading import Reading, show
 from gateway.config.values import KeyEntry, Secret, TeamEntry
-from gateway.config.yaml_lines import Path
 from gateway.errors import InvalidField
 from gateway.litellm_names import nearest
 from gateway.specs import KeySpec, TeamSpec, key_spec, team_spec
+from gateway.yaml_lines import Path
 
 _IDENTITY = ("key", "key_hash")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from gateway import vault
 from gateway.config.values import Finding, Level, Reference
-from gateway.config.yaml_lines import Document, Path
 from gateway.litellm_names import WAYS_OUT, nearest
+from gateway.yaml_lines import Document, Path
 
 _PLAIN_NAME = re.compile(r"[\w-]+")
 

@@ -24,8 +24,8 @@ from gateway.config.file import load, read
 from gateway.config.reading import show
 from gateway.config.schema import json_schema
 from gateway.config.values import ConfigFile, ConfigRefused, ConfigUnreadable, Finding
-from gateway.config.yaml_lines import MAX_CHARACTERS, Unreadable, read_yaml
 from gateway.vault import hash_key
+from gateway.yaml_lines import MAX_CHARACTERS, Unreadable, read_yaml
 
 CONFIG = Path(__file__).parents[2] / "config"
 STRONG = "sk-0123456789abcdefghij"
