@@ -43,10 +43,6 @@ class Caller(Protocol):
         """A chat completion."""
         ...
 
-    async def responses(self, model: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A response, of OpenAI's responses API."""
-        ...
-
     async def embeddings(self, model: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Embeddings, as lists of numbers."""
         ...
