@@ -103,6 +103,17 @@ def value_of(template: str, case: Case, item: Item | None = None) -> Any:
     return _value(_path(only[1]), case, item) if only else rendered(template, case, item)
 
 
+def filled(value: Any, case: Case, item: Item | None = None) -> Any:
+    """JSON with all templates in it rendered. Raises as `rendered`."""
+    if isinstance(value, str):
+        return rendered(value, case, item)
+    if isinstance(value, Mapping):
+        return {name: filled(inner, case, item) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [filled(inner, case, item) for inner in value]
+    return value
+
+
 def rendered_messages(messages: Sequence[Message], case: Case) -> list[dict[str, Any]]:
     """A request's messages: the template with the case in it, or without one the case's input.
 
@@ -124,7 +135,7 @@ def rendered_messages(messages: Sequence[Message], case: Case) -> list[dict[str,
         if _is_input(message.get("content")) and not isinstance(case.input, str):
             made += own
         else:
-            made.append({name: _filled(value, case) for name, value in message.items()})
+            made.append(filled(message, case))
     return made
 
 
@@ -223,16 +234,6 @@ def _part(value: Any, names: Sequence[str]) -> Any:
 def _is_input(content: Any) -> bool:
     found = _REFERENCE.fullmatch(content.strip()) if isinstance(content, str) else None
     return found is not None and _path(found[1]) == ("item", "input")
-
-
-def _filled(value: Any, case: Case) -> Any:
-    if isinstance(value, str):
-        return rendered(value, case)
-    if isinstance(value, Mapping):
-        return {name: _filled(inner, case) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_filled(inner, case) for inner in value]
-    return value
 
 
 def _said(message: Message) -> str:
