@@ -24,6 +24,8 @@ Path = tuple[str, ...]
 
 _REFERENCE = re.compile(r"\{\{([^{}]*)\}\}")
 _INDEX = re.compile(r"\[(\d{1,9})\]")
+# Far from where Python's recursion ends, whatever goes through it.
+_DEEPEST = 100
 _POSITION = re.compile(r"\d{1,9}")
 _FENCED = re.compile(r"\s*```[A-Za-z]*\n(.*?)\n?```\s*", re.DOTALL)
 _OF_SAMPLES = ("output_text", "output_json", "output_tools")
@@ -157,9 +159,24 @@ def json_of(text: str) -> Any:
     """
     fenced = _FENCED.fullmatch(text)
     try:
-        return json.loads(fenced[1] if fenced else text, parse_constant=_refused)
+        value = json.loads(fenced[1] if fenced else text, parse_constant=_refused)
     except RecursionError:
-        raise ValueError("It is nested too deeply") from None
+        raise ValueError("it is nested too deeply") from None
+    if text.count("[") + text.count("{") > _DEEPEST and _depth(value) > _DEEPEST:
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [
+        inner
+        for outer in level
+        if isinstance(outer, dict | list)
+        for inner in (outer.values() if isinstance(outer, dict) else outer)
+    ]:
+        depth += 1
+    return depth
 
 
 def _refused(constant: str) -> Any:

@@ -15,6 +15,7 @@ from gateway.evals.specs.scorers import SCORERS
 from gateway.evals.templates import as_text, json_of
 
 _OF_VALUES = ("ExactMatch", "JSONDiff")
+_OF_JSON = ("JSONDiff", "ValidJSON")
 
 
 async def autoevals(params: Autoevals, subject: Subject, caller: Caller | None) -> Outcome:
@@ -29,8 +30,12 @@ async def autoevals(params: Autoevals, subject: Subject, caller: Caller | None) 
             raise Unjudgeable("expected: there is no number to compare with")
         if output is None:
             return Outcome.scored(0.0, params.pass_threshold, "the answer has no number")
-    elif params.scorer in ("JSONDiff", "ValidJSON"):
-        output = _parsed(output)
+    elif params.scorer in _OF_JSON:
+        try:
+            output = json_of(output)
+        except ValueError as error:
+            reason = f"the answer is not JSON: {error}"
+            return Outcome.scored(0.0, params.pass_threshold, reason)
     scorer_class = getattr(library, params.scorer)
     if not (known.judge or known.embedding):
         if len(subject.output) > LONGEST_COMPARED:
@@ -78,13 +83,6 @@ def _lines(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return "\n".join(value)
     return as_text(value)
-
-
-def _parsed(output: str) -> Any:
-    try:
-        return json_of(output)
-    except ValueError:
-        return output
 
 
 def _reason(metadata: Mapping[str, Any]) -> str | None:

@@ -1,4 +1,7 @@
-"""The scorers of autoevals that are offered: what each needs, and what it is given."""
+"""The scorers of autoevals that are offered: what each needs, and what it is given.
+
+Those that need scipy besides, and Moderation, which passes or fails as its provider likes, are not.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,6 @@ SCORERS: Mapping[str, Scorer] = {
     "AnswerCorrectness": Scorer(judge=True, embedding=True, expected=True),
     "AnswerRelevancy": Scorer(judge=True, embedding=True, arguments=_CONTEXT),
     "AnswerSimilarity": Scorer(embedding=True, expected=True),
-    "ContextEntityRecall": Scorer(judge=True, embedding=True, expected=True, arguments=_CONTEXT),
     "ContextPrecision": Scorer(judge=True, expected=True, arguments=_CONTEXT),
     "ContextRecall": Scorer(judge=True, expected=True, arguments=_CONTEXT),
     "ContextRelevancy": Scorer(judge=True, arguments=_CONTEXT),
