@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.evals.calls import Caller
+from gateway.evals.evaluators.library import compared, right_json
 from gateway.evals.evaluators.outcome import LONGEST_COMPARED, Outcome, Subject, Unjudgeable
 from gateway.evals.evaluators.patterns import found
 from gateway.evals.specs.evaluators import Json, JsonDiff
@@ -22,21 +23,15 @@ async def json_check(params: Json, subject: Subject, _: Caller | None) -> Outcom
 
 
 async def json_diff(params: JsonDiff, subject: Subject, _: Caller | None) -> Outcome:
-    from autoevals import JSONDiff  # type: ignore[import-untyped]
-
-    wanted = subject.value(params.reference)
-    try:
-        wanted = json_of(wanted) if isinstance(wanted, str) else wanted
-    except ValueError:
-        raise Unjudgeable("reference: is not JSON") from None
+    wanted = right_json(subject.value(params.reference))
     if len(subject.output) > LONGEST_COMPARED:
         raise Unjudgeable(f"Texts of over {LONGEST_COMPARED} characters are not compared")
     try:
         given = json_of(subject.output)
     except ValueError as error:
         return Outcome(0.0, passed=False, reason=f"the answer is not JSON: {error}")
-    score = JSONDiff(preserve_strings=True).eval(given, wanted).score
-    return Outcome.scored(float(score), params.pass_threshold)
+    score = compared("JSONDiff", given, {"expected": wanted})
+    return Outcome.scored(score, params.pass_threshold)
 
 
 def _fault(params: Json, output: str) -> str | None:
@@ -54,6 +49,8 @@ def _fault(params: Json, output: str) -> str | None:
         wrong = next(validator.iter_errors(value), None)
     except RecursionError:
         raise Unjudgeable("schema: it refers to itself without end") from None
+    except ArithmeticError as error:
+        return f"the answer is not of the schema: {error}"
     if wrong is None:
         return None
     where = "".join(f"{part}: " for part in wrong.absolute_path)

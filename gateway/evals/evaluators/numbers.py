@@ -19,6 +19,8 @@ _NUMBER = re.compile(
     r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,300}|(?=\.\d))(?:\.\d{1,300})?"
     r"(?:[eE][-+]?\d{1,3})?(?![\w])(?!\.\d)"
 )
+# At the end of a text: there is the last.
+_LONGEST_SEARCHED = 10_000
 _COMPARED: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -57,25 +59,28 @@ async def numeric(params: Numeric, subject: Subject, _: Caller | None) -> Outcom
 
 
 def number_in(value: Any) -> float | None:
-    """A number as it is, or the last one in text; None where there is none.
+    """A finite number as it is, or the last one in text; None where there is none.
 
     >>> number_in("Of 1,200 there are 3.5 left."), number_in("gpt-4o")
     (3.5, None)
     """
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return float(value)
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        numbers = _NUMBER.findall(value[-_LONGEST_SEARCHED:])
+        value = numbers[-1].replace(",", "").replace("−", "-") if numbers else None
+    if not isinstance(value, int | float | str):
         return None
-    numbers = _NUMBER.findall(value)
-    return float(numbers[-1].replace(",", "").replace("−", "-")) if numbers else None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _measured(params: Numeric, subject: Subject) -> float | None:
     if params.measure == "output_number":
-        number = number_in(subject.value(params.input))
-        return number if number is None or math.isfinite(number) else None
+        return number_in(subject.value(params.input))
     measured = _MEASURED[params.measure](subject.item)
     if measured is None:
         raise Unjudgeable(_UNKNOWN[params.measure])
@@ -86,6 +91,6 @@ def _wanted(params: Numeric, subject: Subject) -> float:
     if not isinstance(params.value, str):
         return params.value
     wanted = number_in(subject.value(params.value))
-    if wanted is None or not math.isfinite(wanted):
+    if wanted is None:
         raise Unjudgeable("value: there is no number to compare with")
     return wanted

@@ -75,6 +75,8 @@ def _folded(text: str, params: Exact) -> str:
     if params.ignore_whitespace:
         text = " ".join(text.split())
     if params.ignore_punctuation:
-        while text and unicodedata.category(text[-1]).startswith("P"):
-            text = text[:-1]
+        end = len(text)
+        while end and unicodedata.category(text[end - 1]).startswith("P"):
+            end -= 1
+        text = text[:end]
     return text.casefold() if params.ignore_case else text

@@ -33,19 +33,20 @@ def meant(name: object, known: Sequence[str]) -> str:
 
 def _shown(error: ValidationError, model: type[BaseModel], data: Mapping[str, Any]) -> InvalidField:
     errors = error.errors(include_url=False)
-    first = errors[0]
-    # Of a field that may be of several types, what is wrong with the one it has.
-    for other in errors:
-        if other["loc"][:1] == first["loc"][:1] and not other["type"].endswith("_type"):
-            first = other
-            break
+    # Of a field that may be of several types, what is wrong with the one that it has.
+    first = max(
+        (other for other in errors if other["loc"][:1] == errors[0]["loc"][:1]),
+        key=lambda other: (
+            not other["type"].endswith("_type"),
+            len(_location(other["loc"], other["type"], data)),
+        ),
+    )
     wrong = first.get("ctx", {}).get("error")
     if isinstance(wrong, WrongField):
         return wrong.shown()
     field = ".".join(str(part) for part in _location(first["loc"], first["type"], data))
-    names = [info.alias or name for name, info in model.model_fields.items()]
     if first["type"] == "extra_forbidden":
-        hint = meant(first["loc"][-1], names)
+        hint = meant(first["loc"][-1], _names(model, first["loc"][:-1]))
         return InvalidField(f"{field}: no such field; {hint}", param=field)
     if first["type"] == "literal_error":
         known = get_args(model.model_fields[str(first["loc"][0])].annotation)
@@ -71,3 +72,11 @@ def _holds(data: Any, part: str | int) -> bool:
     if isinstance(data, list):
         return isinstance(part, int) and part < len(data)
     return isinstance(data, Mapping) and part in data
+
+
+def _names(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
+    """The fields of the description at a place within another."""
+    for part in loc:
+        annotation = model.model_fields[str(part)].annotation
+        model = next(one for one in get_args(annotation) if hasattr(one, "model_fields"))
+    return [info.alias or name for name, info in model.model_fields.items()]

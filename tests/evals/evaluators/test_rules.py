@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -210,7 +211,7 @@ async def test_exactly_some_json_whatever_its_order(output: str, passed: bool) -
          "no known price"),
         ({"type": "numeric", "measure": "output_number", "op": "<", "value": "{{item.context}}"},
          answer("1"), "no number to compare"),
-        ({"type": "json_diff", "reference": "x"}, answer(), "is not JSON"),
+        ({"type": "json_diff", "reference": "x"}, answer(), "answer is not JSON"),
         ({"type": "json_diff", "reference": "{}"}, answer("x" * 50_001), "over 50000 characters"),
         ({"type": "text_similarity", "metric": "levenshtein", "reference": "x",
           "pass_threshold": 1}, answer("x" * 50_001), "over 50000 characters"),
@@ -333,6 +334,51 @@ async def test_tools_that_should_have_been_called(
     assert found.error is None
     assert found.score == pytest.approx(expected)
     assert found.passed == (expected == 1)
+
+
+_answers = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.sampled_from([10**400, -1, 0, 0.1, 1e308, "London", "-1e999", "a" * 40])
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "city", "n"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.sampled_from(
+        [
+            {"type": "exact"},
+            {"type": "exact", "ignore_punctuation": True, "ignore_whitespace": True},
+            {"type": "regex", "pattern": "^(a+)+$"},
+            {"type": "json", "schema": {"multipleOf": 0.1, "additionalProperties": OBJECT}},
+            {"type": "json_diff"},
+            {"type": "numeric", "measure": "output_number", "op": "<", "value": 5},
+            {"type": "numeric", "measure": "output_number", "op": "==", "value": 1e308,
+             "tolerance": 1e308, "input": "{{sample.output_json}}"},
+            {"type": "text_similarity", "metric": "rouge_l", "pass_threshold": 0.5},
+            {"type": "tool_use", "expected": "{{sample.output_json}}"},
+            *({"type": "autoevals", "scorer": scorer}
+              for scorer in ("ExactMatch", "JSONDiff", "Levenshtein", "NumericDiff", "ValidJSON")),
+        ]
+    ),
+    _answers.map(json.dumps) | st.text(max_size=30),
+    _answers,
+)  # fmt: skip
+async def test_any_answer_is_scored_or_cannot_be(
+    description: Json, output: str, expected: Any
+) -> None:
+    found = await score(description, output, case=dataclasses.replace(CASE, expected=expected))
+    if found.error is None:
+        assert found.score is not None
+        assert 0 <= found.score <= 1
+        assert found.passed is None or isinstance(found.passed, bool)
+    else:
+        assert (found.score, found.passed) == (None, None)
 
 
 async def test_reasons_are_bounded() -> None:
