@@ -1,0 +1,1 @@
+"""What a run came to, as files: HTML for people, JUnit XML for CI, JSON and CSV for the rest."""
