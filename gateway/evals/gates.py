@@ -14,7 +14,7 @@ from gateway.evals.results import EvaluatorResult, Results
 from gateway.money import dollars, in_digits
 
 BASELINE = "baseline"
-# Means of thirds may miss 0.9 by a rounding.
+# The mean of 1, 1, 1, 0.2 and 0.2 is less than 0.68 in floating point.
 _ROUNDING = 1e-9
 
 
@@ -115,7 +115,7 @@ def _pass_rates(wanted: float, results: Results) -> Iterator[Check]:
 def _pass_reason(result: EvaluatorResult, wanted: float) -> str:
     rate = result.pass_rate
     if rate is None:
-        return f"There is no verdict, and {_errors(result)}."
+        return f"There is no verdict; {_errors(result)}."
     reason = f"{_percent(rate.value)} of {rate.n:,} cases passed, {_percent(wanted)} are wanted"
     if rate.low < wanted <= rate.value:
         reason += f"; the 95 % interval reaches down to {_percent(rate.low)}"
@@ -129,7 +129,7 @@ def _error_rates(wanted: float, results: Results) -> Iterator[Check]:
         yield Check("max_error_rate", False, "No call was made.", wanted)
     for each in results.evaluators:
         rate = each.error_rate
-        reason = f"{_errors(each)}: {_percent(rate)}, at most {_percent(wanted)} may be."
+        reason = f"{_percent(rate)} of answers, at most {_percent(wanted)} may be; {_errors(each)}."
         yield Check(
             "max_error_rate", rate <= wanted, reason, wanted, rate, each.target, each.evaluator
         )
@@ -182,8 +182,8 @@ def _change_reason(pair: PairComparison) -> str:
 
 def _errors(result: EvaluatorResult) -> str:
     return (
-        f"{result.target_errors:,} calls to the model and {result.evaluator_errors:,} evaluations "
-        "failed"
+        f"errors: {result.target_errors:,} in calls to the model, {result.evaluator_errors:,} in "
+        "evaluations"
     )
 
 
