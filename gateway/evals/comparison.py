@@ -13,12 +13,9 @@ from typing import Literal
 from gateway.errors import Conflict, InvalidField
 from gateway.evals.records import Case, Evaluator, Run, RunWithItems
 from gateway.evals.results import FEW_CASES, CaseResult, Notice, Pair, case_results
-from gateway.evals.statistics import Estimate, mcnemar, pass_difference, score_difference
+from gateway.evals.statistics import ROUNDING, Estimate, mcnemar, pass_difference, score_difference
 
 Change = Literal["fixed", "regressed", "unchanged"]
-
-# Means of the same scores in another order may differ by so much.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ class CaseChange:
             rise = (self.now.score or 0.0) - (self.base.score or 0.0)
         else:
             rise = float(self.now.passed) - float(self.base.passed)
-        if abs(rise) < _ROUNDING:
+        if abs(rise) < ROUNDING:
             return "unchanged"
         return "fixed" if rise > 0 else "regressed"
 
@@ -214,7 +211,7 @@ def _notices(
             f"{len(changed):,} that are not the same under the same id.",
         )
     if missing := max((len(each.missing) for each in pairs), default=0):
-        yield Notice("missing_cases", f"Up to {missing:,} cases have a verdict in the base alone.")
+        yield Notice("missing_cases", f"Cases with a verdict in the base alone: {missing:,}.")
     fewest = min((each.difference.n if each.difference else 0 for each in pairs), default=0)
     if fewest < FEW_CASES:
         yield Notice("few_cases", f"Differences rest on as few as {fewest} cases.")

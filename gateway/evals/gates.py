@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.evals.comparison import Comparison, PairComparison
+from gateway.evals.figures import percent, points
 from gateway.evals.records import Gate, RunWithItems
 from gateway.evals.results import EvaluatorResult, Results
+from gateway.evals.statistics import ROUNDING
 from gateway.money import dollars, in_digits
 
 BASELINE = "baseline"
-# The mean of 1, 1, 1, 0.2 and 0.2 is less than 0.68 in floating point.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _pass_rates(wanted: float, results: Results) -> Iterator[Check]:
         )
     for each in asked:
         rate = each.pass_rate
-        got, passed = (rate.value, rate.value >= wanted - _ROUNDING) if rate else (None, False)
+        got, passed = (rate.value, rate.value >= wanted - ROUNDING) if rate else (None, False)
         reason = _pass_reason(each, wanted)
         yield Check("pass_rate", passed, reason, wanted, got, each.target, each.evaluator)
 
@@ -116,9 +116,9 @@ def _pass_reason(result: EvaluatorResult, wanted: float) -> str:
     rate = result.pass_rate
     if rate is None:
         return f"There is no verdict; {_errors(result)}."
-    reason = f"{_percent(rate.value)} of {rate.n:,} cases passed, {_percent(wanted)} are wanted"
+    reason = f"{percent(rate.value)} of {rate.n:,} cases passed, {percent(wanted)} are wanted"
     if rate.low < wanted <= rate.value:
-        reason += f"; the 95 % interval reaches down to {_percent(rate.low)}"
+        reason += f"; the 95 % interval reaches down to {percent(rate.low)}"
     if result.error_rate:
         reason += f"; {_errors(result)}"
     return f"{reason}."
@@ -129,7 +129,7 @@ def _error_rates(wanted: float, results: Results) -> Iterator[Check]:
         yield Check("max_error_rate", False, "No call was made.", wanted)
     for each in results.evaluators:
         rate = each.error_rate
-        reason = f"{_percent(rate)} of answers, at most {_percent(wanted)} may be; {_errors(each)}."
+        reason = f"{percent(rate)} of answers, at most {percent(wanted)} may be; {_errors(each)}."
         yield Check(
             "max_error_rate", rate <= wanted, reason, wanted, rate, each.target, each.evaluator
         )
@@ -171,11 +171,13 @@ def _change_reason(pair: PairComparison) -> str:
     difference = pair.difference
     if difference is None:
         return "No case has a verdict both in the base and now."
-    of = "pass rate" if pair.pass_difference else "score"
+    what, up, down = "pass rate", "fixed", "regressed"
+    if pair.pass_difference is None:
+        what, up, down = "score", "higher", "lower"
     reason = (
-        f"The {of} changed by {_points(difference.value)} points, 95 % interval "
-        f"{_points(difference.low)} to {_points(difference.high)}: {len(pair.fixed):,} of "
-        f"{len(pair.changes):,} cases fixed, {len(pair.regressed):,} regressed"
+        f"The {what} changed by {points(difference.value)} points, 95 % interval "
+        f"{points(difference.low)} to {points(difference.high)}: of {len(pair.changes):,} cases "
+        f"{len(pair.fixed):,} {up}, {len(pair.regressed):,} {down}"
     )
     return f"{reason}, {len(pair.missing):,} missing." if pair.missing else f"{reason}."
 
@@ -185,11 +187,3 @@ def _errors(result: EvaluatorResult) -> str:
         f"errors: {result.target_errors:,} in calls to the model, {result.evaluator_errors:,} in "
         "evaluations"
     )
-
-
-def _percent(rate: float) -> str:
-    return f"{rate * 100:.1f} %"
-
-
-def _points(difference: float) -> str:
-    return f"{difference * 100:+.1f}"

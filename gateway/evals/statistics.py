@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist, fmean, stdev
 
+ROUNDING = 1e-9
+"""What a difference must exceed to be one: the mean of 1, 1, 1, 0.2 and 0.2 is less than 0.68 in
+floating point, and other orders have other sums."""
 _CONFIDENCE = 0.95
 _Z = NormalDist().inv_cdf((1 + _CONFIDENCE) / 2)
 
@@ -118,7 +121,7 @@ def percentile(values: Sequence[int], percent: int) -> int | None:
 
 
 def _vary(values: Sequence[float]) -> bool:
-    return len(values) > 1 and max(values) - min(values) > 1e-12
+    return len(values) > 1 and max(values) - min(values) > ROUNDING
 
 
 def _t_interval(values: Sequence[float]) -> tuple[float, float]:

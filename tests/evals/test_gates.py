@@ -137,8 +137,8 @@ def test_a_clear_regression_fails() -> None:
     assert failure.name == "no_regression_vs"
     assert failure.got == pytest.approx(-0.3)
     assert failure.reason == (
-        "The pass rate changed by -30.0 points, 95 % interval -43.7 to -13.4: 0 of 40 cases "
-        "fixed, 12 regressed."
+        "The pass rate changed by −30.0 points, 95 % interval −43.7 to −13.4: of 40 cases 0 fixed, "
+        "12 regressed."
     )
     same = evaluation({"gpt": [False] * 2 + [True] * 38}, gate=gate)
     assert verdict(same, compare(same, base)).passed
