@@ -144,6 +144,14 @@ def test_a_clear_regression_fails() -> None:
     assert verdict(same, compare(same, base)).passed
 
 
+def test_scores_alone_regress_too() -> None:
+    base = evaluation({"gpt": [0.9, 0.8] * 20}, id="run_base")
+    made = evaluation({"gpt": [0.6, 0.4] * 20}, gate=Gate(no_regression_vs="run_base"))
+    [failure] = verdict(made, compare(made, base)).failures
+    assert failure.reason.startswith("The score changed by −35.0 points")
+    assert failure.reason.endswith("of 40 cases 0 higher, 40 lower.")
+
+
 def test_a_comparison_of_nothing_fails() -> None:
     base = evaluation({"gpt": [True, None]}, id="run_base")
     made = evaluation({"gpt": [None, True]}, gate=Gate(no_regression_vs="run_base"))
