@@ -19,7 +19,7 @@ from gateway.evals.reports.report import Report
 from gateway.evals.reports.text import as_text, cut, input_text, printable
 from gateway.evals.results import FEW_CASES
 from gateway.evals.statistics import Estimate
-from gateway.money import rounded
+from gateway.money import money
 
 MOST_FAILURES = 500
 MOST_TEXT = 2000
@@ -98,7 +98,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "money": rounded,
+        "money": money,
         "percent": percent,
         "points": points,
         "duration": duration,

@@ -14,7 +14,7 @@ from gateway.evals.comparison import PairComparison
 from gateway.evals.figures import duration, percent, points
 from gateway.evals.results import Results, TargetResult
 from gateway.evals.statistics import ROUNDING, Estimate
-from gateway.money import rounded
+from gateway.money import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def costs(results: Results) -> tuple[Bar, ...]:
             each.target,
             _at(each.cost, 0, most),
             _at(each.judge_cost, 0, most),
-            f"{_own_cost(each)} + {rounded(each.judge_cost)}",
+            f"{_own_cost(each)} + {money(each.judge_cost)}",
         )
         for each in results.targets
     )
@@ -167,8 +167,8 @@ def costs(results: Results) -> tuple[Bar, ...]:
 
 def _own_cost(target: TargetResult) -> str:
     if not target.unpriced:
-        return rounded(target.cost)
-    return f"{rounded(target.cost)}, some unpriced," if target.cost else "unpriced"
+        return money(target.cost)
+    return f"{money(target.cost)}, some unpriced," if target.cost else "unpriced"
 
 
 def scatter(results: Results) -> Scatter | None:
@@ -196,12 +196,12 @@ def scatter(results: Results) -> Scatter | None:
             _at(cost, 0, end),
             100 - _at(quality, 0, 1),
             percent(quality),
-            rounded(round(cost)),
+            money(round(cost)),
         )
         for place, (name, quality, cost) in enumerate(known)
     )
     return Scatter(
-        dots, tuple(rounded(round(end * step / 4)) for step in range(5)), tuple(left_out)
+        dots, tuple(money(round(end * step / 4)) for step in range(5)), tuple(left_out)
     )
 
 
