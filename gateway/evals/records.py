@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["target", "judge"]
+ItemStatus = Literal["passed", "failed", "error"]
+"""`failed`: an evaluator found fault with the answer. `error`: there is none, or no evaluator did
+and one could not tell."""
 RunStatus = Literal["pending", "running", "completed", "failed", "cancelled", "interrupted"]
 """`failed`: it could not be carried on, or its cost cap was reached. `interrupted`: its process
 ended meanwhile; it can be resumed, as can a cancelled or a failed one."""
@@ -41,6 +44,20 @@ class Dataset:
     cases: tuple[Case, ...]
     version: str
     """SHA-256 of the cases, hexadecimal."""
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetHead:
+    """A dataset without its cases."""
+
+    id: str
+    name: str
+    description: str | None
+    version: str
+    size: int
+    """How many cases it has."""
     created_at: int
     updated_at: int
 
@@ -137,6 +154,14 @@ class Item:
     judge_cost: int = 0
     scores: tuple[Score, ...] = ()
 
+    @property
+    def status(self) -> ItemStatus:
+        if self.error is not None:
+            return "error"
+        if any(score.passed is False for score in self.scores):
+            return "failed"
+        return "error" if any(score.error is not None for score in self.scores) else "passed"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -169,6 +194,31 @@ class Run:
     def planned(self) -> int:
         """How many items it has when it is complete."""
         return len(self.targets) * len(self.dataset.cases) * self.repeat
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come."""
+
+    planned: int
+    done: int
+    failed: int
+    """Of those done: at which an evaluator found fault."""
+    errors: int
+    """Of those done: that could not be answered, or not be evaluated."""
+    spent: int
+    """By all of its calls, in nano-dollars: also by those whose items were given up."""
+    expected_at: int | None
+    """When it will be complete, as things are; None unless it is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """A run without its cases and its items."""
+
+    run: Run
+    """Its dataset has no cases here."""
+    progress: Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, or_, select
+from sqlalchemy import ColumnElement, Insert, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.display import HIDDEN, timestamp
@@ -135,6 +135,17 @@ async def note(
     after: Json | None,
 ) -> None:
     """Note a change of the thing with this id and name, given as it may be shown."""
+    await connection.execute(noting(by, action, target, before, after))
+
+
+def noting(
+    by: Actor,
+    action: str,
+    target: tuple[str, str | None],
+    before: Json | None,
+    after: Json | None,
+) -> Insert:
+    """What `note` does, as a statement."""
     if before is not None and after is not None:
         touched = [
             name
@@ -154,7 +165,7 @@ async def note(
         "before": before,
         "after": after,
     }
-    await connection.execute(insert(audit).values(values))
+    return insert(audit).values(values)
 
 
 def marked(view: Any, old: Any, new: Any) -> Any:

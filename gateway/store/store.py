@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.settings import Settings
 from gateway.store.audit import AuditLog
 from gateway.store.database import Database
+from gateway.store.evals import Evals
 from gateway.store.keys import Keys
 from gateway.store.ledger import LedgerStore
 from gateway.store.models import Models
@@ -36,6 +37,7 @@ class Store:
         ledger: What became of each request.
         usage: What requests add up to.
         transcripts: What was asked and answered, where that is kept.
+        evals: Datasets, evaluators, suites and runs.
         pruning: What an operator removes by hand.
     """
 
@@ -51,6 +53,7 @@ class Store:
         self.ledger = LedgerStore(self.database)
         self.usage = UsageStore(self.database)
         self.transcripts = Transcripts(self.database)
+        self.evals = Evals(self.database)
         self.pruning = Pruning(self.database)
 
     @classmethod

@@ -229,3 +229,122 @@ audit = Table(
     Index("audit_target", "target_id"),
     sqlite_autoincrement=True,
 )
+
+# Evaluations. Of a dataset, every version that it has or that a run was made with, by its hash.
+eval_datasets = Table(
+    "eval_datasets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("description", String),
+    Column("version", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    Index("eval_datasets_name", "name", unique=True),
+    Index("eval_datasets_version", "version"),
+)
+
+eval_cases = Table(
+    "eval_cases",
+    metadata,
+    Column("version", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("case_id", String, nullable=False),
+    # JSON, which is read apart from the rest, in a thread: there may be many.
+    Column("content", Text, nullable=False),
+    PrimaryKeyConstraint("version", "position"),
+)
+
+eval_evaluators = Table(
+    "eval_evaluators",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("type", String, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("version", String, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    Index("eval_evaluators_name", "name", unique=True),
+)
+
+eval_suites = Table(
+    "eval_suites",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("dataset", String, nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("evaluators", JSON, nullable=False),
+    Column("messages", JSON, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("max_cost", BigInteger),
+    Column("gate", JSON),
+    Column("baseline", String),
+    Column("created_at", Integer, nullable=False),
+    Column("updated_at", Integer, nullable=False),
+    Index("eval_suites_name", "name", unique=True),
+)
+
+eval_runs = Table(
+    "eval_runs",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("suite", String),
+    Column("status", String, nullable=False),
+    # Without its cases, which are those of the version.
+    Column("dataset", JSON, nullable=False),
+    Column("dataset_version", String, nullable=False),
+    Column("targets", JSON, nullable=False),
+    Column("evaluators", JSON, nullable=False),
+    Column("messages", JSON, nullable=False),
+    Column("params", JSON, nullable=False),
+    Column("repeat", Integer, nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("max_cost", BigInteger),
+    Column("gate", JSON),
+    Column("model_versions", JSON, nullable=False),
+    Column("key_id", String, nullable=False),
+    Column("planned", Integer, nullable=False),
+    # All that its calls came to, also those of items that were not finished.
+    Column("spent", BigInteger, nullable=False),
+    # The process that runs it, when it was last heard of, and when it expects to be done.
+    Column("owner", String),
+    Column("beat_at", Integer),
+    Column("expected_at", Integer),
+    Column("created_at", Integer, nullable=False),
+    Column("started_at", Integer),
+    Column("ended_at", Integer),
+    Column("error", Text),
+    Index("eval_runs_created", "created_at"),
+    Index("eval_runs_version", "dataset_version"),
+)
+
+# What is there of a run. `position` counts what it is to have, in the order of its plan.
+eval_items = Table(
+    "eval_items",
+    metadata,
+    Column("run_id", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("target", String, nullable=False),
+    Column("case_id", String, nullable=False),
+    Column("repetition", Integer, nullable=False),
+    # `passed`, `failed` or `error`.
+    Column("status", String, nullable=False),
+    Column("output", Text),
+    Column("tool_calls", JSON, nullable=False),
+    Column("error", Text),
+    Column("latency_ms", Integer),
+    Column("prompt_tokens", Integer, nullable=False),
+    Column("completion_tokens", Integer, nullable=False),
+    Column("cost", BigInteger),
+    Column("judge_tokens", Integer, nullable=False),
+    Column("judge_cost", BigInteger, nullable=False),
+    Column("scores", JSON, nullable=False),
+    PrimaryKeyConstraint("run_id", "position"),
+    Index("eval_items_status", "run_id", "status"),
+)
