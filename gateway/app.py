@@ -7,6 +7,7 @@ import contextlib
 import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +20,8 @@ from gateway.budgets import BudgetKeeper, Budgets
 from gateway.cache import ResponseCache
 from gateway.config.seed import ensure_admin_key
 from gateway.deployments import Deployments
+from gateway.evals.evaluators import evaluate
+from gateway.evals.service import RunService
 from gateway.failover import Failover
 from gateway.gauges import Gauges
 from gateway.http import (
@@ -35,6 +38,8 @@ from gateway.http import (
 )
 from gateway.http import settings as settings_routes
 from gateway.http.calls import Calls
+from gateway.http.evals.call_bodies import read_call
+from gateway.http.evals.routes import routes as evals_routes
 from gateway.http.litellm import calculate as litellm_calculate
 from gateway.http.litellm import health as litellm_health
 from gateway.http.litellm import keys as litellm_keys
@@ -133,6 +138,7 @@ def _routes() -> Iterator[BaseRoute]:
     yield Route(one_transcript, transcripts.get_transcript, methods=["GET"])
     yield Route(f"{API}/settings", settings_routes.get_settings, methods=["GET"])
     yield Route(f"{API}/settings", settings_routes.patch_settings, methods=["PATCH"])
+    yield from evals_routes(f"{API}/evals")
     for prefix in CALL_PREFIXES:
         for operation in FORMATS:
             if operation is not Operation.RESPONSES:
@@ -189,8 +195,22 @@ async def _ensure_keys(store: Store, settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
-    async with Store.open(settings) as store, tracing(settings.traces) as trace:
+    async with Store.open(settings) as store:
         await _ensure_keys(store, settings)
+        async with in_operation(settings, store) as services:
+            app.state.services = services
+            yield
+
+
+@contextlib.asynccontextmanager
+async def in_operation(
+    settings: Settings, store: Store, *, allow_python: bool = False
+) -> AsyncIterator[Services]:
+    """All that takes calls, on an open store; also for commands that make calls themselves.
+
+    `allow_python` says whether evaluators may be code of the operator's.
+    """
+    async with tracing(settings.traces) as trace:
         registry = Registry(store)
         await registry.refresh()
         # Names this process among those that share the database.
@@ -210,7 +230,16 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
             watchers = [metrics.call, trace] if trace else [metrics.call]
             accounting = Accounting(limiter, budgets, ledger, watchers)
             pipeline = Pipeline(registry, accounting, failover, lanes, cache)
-            app.state.services = Services(
+            runs = RunService(
+                store.evals,
+                registry,
+                pipeline,
+                node,
+                read_call,
+                partial(evaluate, allow_python=allow_python),
+                allow_python=allow_python,
+            )
+            services = Services(
                 settings,
                 store,
                 registry,
@@ -221,6 +250,7 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
                 metrics,
                 gauges,
                 deployments,
+                runs,
             )
             retention = Retention(store, registry)
             running = [
@@ -228,8 +258,9 @@ async def _lifespan(app: Starlette, settings: Settings) -> AsyncIterator[None]:
                 for work in (registry.watch(), own.watch(), retention.run(), gauges.watch())
             ]
             try:
-                yield
+                yield services
             finally:
+                await runs.aclose()
                 for task in running:
                     task.cancel()
                 await asyncio.gather(*running, return_exceptions=True)

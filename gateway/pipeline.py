@@ -54,6 +54,8 @@ class Answer:
     """What gave it."""
     raw: bytes | None = None
     """The body as the caller is to get it, where the provider wrote it so."""
+    cost: int | None = None
+    """Nano-dollars; None where the model has no known price."""
 
 
 class Stream:
@@ -212,7 +214,7 @@ class Pipeline:
         headers = _headers(bill) | lookup.headers
         if cost is not None:
             headers["x-litellm-response-cost"] = str(dollars(cost))
-        return Answer(whole.body, headers | durations, _served(bill).model.id, whole.raw)
+        return Answer(whole.body, headers | durations, _served(bill).model.id, whole.raw, cost)
 
     async def stream(self, call: Call) -> Stream:
         """Answer a call in events, once the first has come. Raises what `complete` raises."""

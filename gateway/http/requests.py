@@ -26,6 +26,7 @@ from gateway.errors import (
     NotAuthenticated,
     TooSlow,
 )
+from gateway.evals.service import RunService
 from gateway.gauges import Gauges
 from gateway.ledger import Ledger
 from gateway.metrics import Metrics
@@ -65,6 +66,7 @@ class Services:
     metrics: Metrics
     gauges: Gauges
     deployments: Deployments
+    runs: RunService
     throttle: Throttle = field(default_factory=Throttle)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Access = Literal["public", "call", "admin"]
-Tag = Literal["calls", "models", "keys", "teams", "usage", "settings", "litellm", "health"]
+Tag = Literal["calls", "models", "keys", "teams", "usage", "settings", "evals", "litellm", "health"]
 Envelope = Literal["openai", "anthropic", "either", "litellm"]
 
 TAGS: Mapping[Tag, str] = {
@@ -17,6 +17,7 @@ TAGS: Mapping[Tag, str] = {
     "teams": "Owners of keys, which share a budget.",
     "usage": "What was asked, by whom, and what it cost; who changed what.",
     "settings": "What holds for all calls.",
+    "evals": "Evaluations: what is asked of models, and how the answers are scored.",
     "litellm": "LiteLLM's routes for the same, for what is made for its proxy.",
     "health": "Whether the gateway, and the models behind it, can answer.",
 }

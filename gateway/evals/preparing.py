@@ -1,0 +1,170 @@
+"""From what is to be run, as whoever wants it says it, to a run with all that it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gateway.catalogue import Catalogue
+from gateway.errors import GatewayError, InvalidField, ModelDenied, UnknownModel
+from gateway.evals.model_calls import Read
+from gateway.evals.records import Dataset, Evaluator, Run, Suite
+from gateway.evals.runner import is_column
+from gateway.evals.specs import (
+    check_columns_used,
+    gate_description,
+    models_of,
+    suite_description,
+    suite_record,
+)
+from gateway.evals.versions import version_of_group
+from gateway.money import dollars
+from gateway.records import Key, Operation
+from gateway.resolve import resolve
+from gateway.specs import new_id
+from gateway.specs.shared import check_patch
+from gateway.store.evals import Evals
+
+MOST_ITEMS = 1_000_000
+PYTHON = "python"
+"""The type of evaluators that run code of the operator's."""
+
+Json = Mapping[str, Any]
+
+
+class Preparing:
+    """Makes runs out of descriptions."""
+
+    def __init__(self, store: Evals, read: Read, *, allow_python: bool) -> None:
+        self._store = store
+        self._read = read
+        self._allow_python = allow_python
+
+    async def run(self, description: Json, key: Key, catalogue: Catalogue, now: int) -> Run:
+        """The run that is described: by a suite, and what is to be other than there; or in full.
+
+        Raises:
+            InvalidField: Names the field.
+            NotFound: The suite, the dataset or an evaluator is not there.
+        """
+        given = dict(check_patch(description))
+        named = given.pop("suite", None)
+        if not isinstance(named, str | None):
+            raise InvalidField("suite takes the name of a suite", param="suite")
+        suite = None if named is None else await self._store.suites.get(named)
+        base = suite_description(suite) if suite else {"name": "Run"}
+        # As in a patch, null stands for what a field has anyway.
+        merged = {name: value for name, value in {**base, **given}.items() if value is not None}
+        wanted = suite_record(merged, now)
+        return await self._made(wanted, suite.name if suite else None, key, catalogue, now)
+
+    async def again(
+        self, run: Run, name: str | None, key: Key, catalogue: Catalogue, now: int
+    ) -> Run:
+        """A run of the same, as all that it is made of is by now. Raises as `run`."""
+        description = {
+            "name": name or run.name,
+            # By their ids: they may have other names by now.
+            "dataset": run.dataset.id,
+            "evaluators": [evaluator.id for evaluator in run.evaluators],
+            "models": list(run.targets),
+            "messages": list(run.messages),
+            "params": dict(run.params),
+            "repeat": run.repeat,
+            "concurrency": run.concurrency,
+        }
+        if run.max_cost is not None:
+            description["max_cost"] = dollars(run.max_cost)
+        if run.gate is not None:
+            description["gate"] = gate_description(run.gate)
+        return await self._made(suite_record(description, now), run.suite, key, catalogue, now)
+
+    async def _made(
+        self, wanted: Suite, suite: str | None, key: Key, catalogue: Catalogue, now: int
+    ) -> Run:
+        dataset = await self._store.datasets.get(wanted.dataset)
+        evaluators = [await self._store.evaluators.get(name) for name in wanted.evaluators]
+        self._check(wanted, dataset, evaluators)
+        models = [target for target in wanted.models if not is_column(target)]
+        judges = [judge for evaluator in evaluators for judge in models_of(evaluator)]
+        return Run(
+            id=new_id("run"),
+            name=wanted.name,
+            suite=suite,
+            status="pending",
+            dataset=dataset,
+            targets=wanted.models,
+            evaluators=tuple(evaluators),
+            messages=wanted.messages,
+            params=wanted.params,
+            repeat=wanted.repeat,
+            concurrency=wanted.concurrency,
+            max_cost=wanted.max_cost,
+            gate=wanted.gate,
+            model_versions={
+                **_versions(models, "models", key, catalogue),
+                **_versions(judges, "evaluators", key, catalogue),
+            },
+            key_id=key.id,
+            created_at=now,
+        )
+
+    def _check(self, wanted: Suite, dataset: Dataset, evaluators: Sequence[Evaluator]) -> None:
+        if not dataset.cases:
+            raise InvalidField(f"The dataset {dataset.name!r} has no rows", param="dataset")
+        if len(dataset.cases) * len(wanted.models) * wanted.repeat > MOST_ITEMS:
+            raise InvalidField(
+                f"repeat: rows, models and repeats make more than {MOST_ITEMS} calls",
+                param="repeat",
+            )
+        for evaluator in evaluators:
+            check_python(evaluator, allowed=self._allow_python)
+        columns = [{"content": target} for target in wanted.models if is_column(target)]
+        check_columns_used(dataset, evaluators, [*wanted.messages, *columns])
+        message = {"role": "user", "content": "x"}
+        try:
+            self._read(Operation.CHAT, {**wanted.params, "model": "x", "messages": [message]})
+        except GatewayError as error:
+            raise InvalidField(f"params: {error.message}", param="params") from None
+
+
+def check_python(evaluator: Evaluator, *, allowed: bool) -> None:
+    """Raises InvalidField for code of the operator's where that is not to be run."""
+    if evaluator.type == PYTHON and not allowed:
+        raise InvalidField(
+            f"The evaluator {evaluator.name!r} runs Python code, which is done by the command "
+            "`gateway evals` alone",
+            param="evaluators",
+        )
+
+
+def versions_now(run: Run, key: Key, catalogue: Catalogue) -> dict[str, str]:
+    """The versions that a run's models have now, of those that are there."""
+    found: dict[str, str] = {}
+    for name in run.model_versions:
+        try:
+            group = resolve(catalogue, key, name, Operation.CHAT)
+        except (ModelDenied, UnknownModel):
+            continue
+        found[name] = version_of_group(group)
+    return found
+
+
+def _versions(names: Iterable[str], param: str, key: Key, catalogue: Catalogue) -> dict[str, str]:
+    """Raises InvalidField for a model that is not there, or not the key's to call."""
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            group = resolve(catalogue, key, name, Operation.CHAT)
+        except ModelDenied:
+            raise InvalidField(
+                f"{param}: the key {key.id!r} may not call the model {name!r}", param=param
+            ) from None
+        except UnknownModel:
+            raise InvalidField(
+                f"{param}: no model is registered as {name!r}; any agent that speaks OpenAI's "
+                "format can be, by its base URL",
+                param=param,
+            ) from None
+        found[name] = version_of_group(group)
+    return found

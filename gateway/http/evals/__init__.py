@@ -1,0 +1,1 @@
+"""Managing and running evaluations: `/api/v1/gateway/evals`."""
