@@ -53,15 +53,13 @@ class Purse:
     def check(self) -> None:
         """Raises RunStopped where no more calls may be made."""
         most = self._max_cost
-        if self.stopped is None and most is not None and self.spent >= most:
-            self.stop(
-                RunStopped(
-                    f"Its calls have cost ${in_digits(self.spent)}, and max_cost is "
-                    f"${in_digits(most)}; what was done is kept. Resume it with a higher max_cost."
-                )
-            )
         if self.stopped is not None:
             raise self.stopped
+        if most is not None and self.spent >= most:
+            raise RunStopped(
+                f"Its calls have cost ${in_digits(self.spent)}, and max_cost is "
+                f"${in_digits(most)}; what was done is kept. Resume it with a higher max_cost."
+            )
 
     def stop(self, why: RunStopped) -> None:
         """Let no more calls be made. The first reason stays."""
@@ -128,9 +126,7 @@ class ModelCalls:
             try:
                 answer = await self._pipeline.complete(call)
             except BudgetExceeded as error:
-                why = RunStopped(f"The budget of its key is spent: {error.message}")
-                self._purse.stop(why)
-                raise why from None
+                raise RunStopped(f"The budget of its key is spent: {error.message}") from None
             except GatewayError as error:
                 if not _is_limit(error):
                     raise CallFailed(f"{error.status}: {error.message}") from None

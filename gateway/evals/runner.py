@@ -122,7 +122,8 @@ class Execution:
         for job in self._jobs:
             try:
                 item = await self._item(job)
-            except RunStopped:
+            except RunStopped as why:
+                self._purse.stop(why)
                 return
             self._waiting.append((job.position, item))
             self._made += 1
