@@ -36,10 +36,6 @@ async def loaded(evals: Evals, run_id: str) -> RunWithItems:
     return RunWithItems(run, await evals.runs.all_items(run_id))
 
 
-def has_ended(run: Run) -> bool:
-    return run.status not in ("pending", "running")
-
-
 async def _base(evals: Evals, run: Run) -> tuple[RunWithItems | None, str | None]:
     """What the gate has a run compared with; or why that cannot be, if there should be one."""
     wanted = run.gate.no_regression_vs if run.gate else None

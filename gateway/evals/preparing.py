@@ -40,8 +40,17 @@ class Preparing:
         self._read = read
         self._allow_python = allow_python
 
-    async def run(self, description: Json, key: Key, catalogue: Catalogue, now: int) -> Run:
+    async def run(
+        self,
+        description: Json,
+        key: Key,
+        catalogue: Catalogue,
+        now: int,
+        dataset: Dataset | None = None,
+    ) -> Run:
         """The run that is described: by a suite, and what is to be other than there; or in full.
+
+        `dataset` is one that is not stored, in place of the one that is named.
 
         Raises:
             InvalidField: Names the field.
@@ -56,7 +65,10 @@ class Preparing:
         # As in a patch, null stands for what a field has anyway.
         merged = {name: value for name, value in {**base, **given}.items() if value is not None}
         wanted = suite_record(merged, now)
-        return await self._made(wanted, suite.name if suite else None, key, catalogue, now)
+        if dataset is None:
+            dataset = await self._store.datasets.get(wanted.dataset)
+        of = suite.name if suite else None
+        return await self._made(wanted, dataset, of, key, catalogue, now)
 
     async def again(
         self, run: Run, name: str | None, key: Key, catalogue: Catalogue, now: int
@@ -77,12 +89,19 @@ class Preparing:
             description["max_cost"] = dollars(run.max_cost)
         if run.gate is not None:
             description["gate"] = gate_description(run.gate)
-        return await self._made(suite_record(description, now), run.suite, key, catalogue, now)
+        wanted = suite_record(description, now)
+        dataset = await self._store.datasets.get(wanted.dataset)
+        return await self._made(wanted, dataset, run.suite, key, catalogue, now)
 
     async def _made(
-        self, wanted: Suite, suite: str | None, key: Key, catalogue: Catalogue, now: int
+        self,
+        wanted: Suite,
+        dataset: Dataset,
+        suite: str | None,
+        key: Key,
+        catalogue: Catalogue,
+        now: int,
     ) -> Run:
-        dataset = await self._store.datasets.get(wanted.dataset)
         evaluators = [await self._store.evaluators.get(name) for name in wanted.evaluators]
         self._check(wanted, dataset, evaluators)
         models = [target for target in wanted.models if not is_column(target)]
@@ -136,18 +155,6 @@ def check_python(evaluator: Evaluator, *, allowed: bool) -> None:
             "`gateway evals` alone",
             param="evaluators",
         )
-
-
-def versions_now(run: Run, key: Key, catalogue: Catalogue) -> dict[str, str]:
-    """The versions that a run's models have now, of those that are there."""
-    found: dict[str, str] = {}
-    for name in run.model_versions:
-        try:
-            group = resolve(catalogue, key, name, Operation.CHAT)
-        except (ModelDenied, UnknownModel):
-            continue
-        found[name] = version_of_group(group)
-    return found
 
 
 def _versions(names: Iterable[str], param: str, key: Key, catalogue: Catalogue) -> dict[str, str]:

@@ -195,6 +195,10 @@ class Run:
         """How many items it has when it is complete."""
         return len(self.targets) * len(self.dataset.cases) * self.repeat
 
+    @property
+    def has_ended(self) -> bool:
+        return self.status not in ("pending", "running")
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

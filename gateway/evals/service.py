@@ -10,10 +10,10 @@ from typing import Any
 from gateway.errors import BudgetExceeded, Conflict, InvalidField
 from gateway.evals.calls import Spent
 from gateway.evals.model_calls import ModelCalls, Purse, Read, RunStopped
-from gateway.evals.preparing import Preparing, check_python, versions_now
-from gateway.evals.records import Case, Evaluator, Item, Run, RunHead, Score
+from gateway.evals.preparing import Preparing, check_python
+from gateway.evals.records import Case, Dataset, Evaluator, Item, Run, RunHead, Score
 from gateway.evals.runner import Execution, Grade
-from gateway.evals.versions import Change, changes_since
+from gateway.evals.versions import Change, changes_since, versions_now
 from gateway.pipeline import Pipeline
 from gateway.records import Key
 from gateway.registry import Registry
@@ -51,11 +51,13 @@ class RunService:
         self._preparing = Preparing(store, read, allow_python=allow_python)
         self._running: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
 
-    async def start(self, description: Mapping[str, Any], key: Key) -> Run:
+    async def start(
+        self, description: Mapping[str, Any], key: Key, dataset: Dataset | None = None
+    ) -> Run:
         """Begin the run that is described, whose calls are the key's. Raises as `Preparing.run`."""
-        now = int(time.time())
+        now, catalogue = int(time.time()), self._registry.catalogue
         return await self._start(
-            await self._preparing.run(description, key, self._registry.catalogue, now)
+            await self._preparing.run(description, key, catalogue, now, dataset)
         )
 
     async def rerun(self, run_id: str, name: str | None, key: Key) -> Run:
@@ -111,9 +113,7 @@ class RunService:
     async def outdated(self, run_id: str) -> list[Change]:
         """What a run was made with that is another by now. Raises NotFound."""
         run = (await self._store.runs.head(run_id, int(time.time()))).run
-        # Who may call them is not the question.
-        models = versions_now(run, operator_key(), self._registry.catalogue)
-        return await changes_since(run, self._store, models)
+        return await outdated(run, self._store, self._registry)
 
     async def try_out(
         self, evaluator: Evaluator, case: Case, item: Item, key: Key
@@ -177,6 +177,13 @@ class RunService:
             whose = "its team is blocked" if state == "active" else f"it is {state}"
             raise RunStopped(f"the key {key_id!r} cannot call, since {whose}")
         return key
+
+
+async def outdated(run: Run, store: Evals, registry: Registry) -> list[Change]:
+    """What a run was made with that is another by now."""
+    key = registry.key_by_id(run.key_id)
+    models = versions_now(run, registry.catalogue, key.aliases if key else {})
+    return await changes_since(run, store, models)
 
 
 def operator_key() -> Key:

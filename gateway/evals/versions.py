@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.catalogue import Group
+from gateway.catalogue import Catalogue, Group
 from gateway.errors import NotFound
 from gateway.evals.datasets import hash_of
 from gateway.evals.records import Run
@@ -42,6 +42,13 @@ def version_of_group(group: Group) -> str:
         for model in group.deployments
     )
     return hash_of(deployments)
+
+
+def versions_now(run: Run, catalogue: Catalogue, aliases: Mapping[str, str]) -> dict[str, str]:
+    """The versions that a run's models have now, of those that are there; `aliases` are those of
+    its key."""
+    found = {name: catalogue.find(aliases.get(name, name)) for name in run.model_versions}
+    return {name: version_of_group(group) for name, group in found.items() if group is not None}
 
 
 async def changes_since(run: Run, evals: Evals, models: Mapping[str, str]) -> list[Change]:

@@ -23,10 +23,10 @@ from gateway.evals.datasets import (
 )
 from gateway.evals.datasets.files import Format
 from gateway.evals.records import Case, Dataset
+from gateway.evals.shown import dataset_view, listed, row_view
 from gateway.evals.specs import dataset_record, described_dataset, with_cases
 from gateway.fields import merge_patch
 from gateway.http.evals.queries import one_of, parameters, position
-from gateway.http.evals.shown import dataset_view, listed, row_view
 from gateway.http.multipart import read_form
 from gateway.http.requests import actor, admin, json_response, page_limit, read_object, services
 from gateway.records import Actor, Upload

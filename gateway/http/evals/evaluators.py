@@ -11,9 +11,9 @@ from starlette.responses import Response
 from gateway.errors import InvalidField
 from gateway.evals.datasets import cases_of
 from gateway.evals.records import Evaluator, Item
+from gateway.evals.shown import evaluator_view, listed
 from gateway.evals.specs import described_evaluator, evaluator_description, evaluator_record
 from gateway.fields import merge_patch
-from gateway.http.evals.shown import evaluator_view, listed
 from gateway.http.requests import actor, admin, json_response, read_object, services
 from gateway.money import dollars
 from gateway.specs.shared import check_patch

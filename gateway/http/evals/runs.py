@@ -13,9 +13,9 @@ from gateway.errors import InvalidField
 from gateway.evals.comparison import compare_targets
 from gateway.evals.outcomes import compared, loaded, report_on
 from gateway.evals.records import ItemStatus
+from gateway.evals.shown import head_view, listed, report_view
 from gateway.evals.views import comparison_view, item_view
 from gateway.http.evals.queries import one_of, parameters, position
-from gateway.http.evals.shown import head_view, listed, report_view
 from gateway.http.requests import actor, admin, json_response, page_limit, read_object, services
 from gateway.money import MOST_DOLLARS, nano_dollars
 from gateway.records import Key

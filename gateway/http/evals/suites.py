@@ -9,9 +9,9 @@ from starlette.responses import Response
 
 from gateway.errors import InvalidField, NotFound
 from gateway.evals.records import Suite
+from gateway.evals.shown import listed, suite_view
 from gateway.evals.specs import described_suite, suite_description, suite_record
 from gateway.fields import merge_patch
-from gateway.http.evals.shown import listed, suite_view
 from gateway.http.requests import actor, admin, json_response, read_object, services
 from gateway.specs.shared import check_patch
 from gateway.store.evals import Suites

@@ -157,7 +157,7 @@ async def test_a_run_is_cancelled_and_taken_up(evals: Evaluating) -> None:
             reached.set()
             await go.wait()
 
-    evals.provider.before = slow  # type: ignore[assignment]
+    evals.provider.before = slow
     begun = await evals.do("POST", "/runs", {"suite": "ci"}, 202)
     await reached.wait()
     conflict = await evals.ask("POST", f"/runs/{begun['id']}/resume")
@@ -201,7 +201,7 @@ async def test_a_key_that_is_revoked_ends_a_run(evals: Evaluating) -> None:
     async def revoke(_: Json) -> None:
         await evals.gateway.manage("DELETE", f"/keys/{key['id']}")
 
-    evals.provider.before = revoke  # type: ignore[assignment]
+    evals.provider.before = revoke
     run = await evals.run(key_id=key["id"])
     assert (run["status"], run["progress"]["done"]) == ("failed", 1)
     assert "revoked" in run["error"]

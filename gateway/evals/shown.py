@@ -1,4 +1,4 @@
-"""Evaluations as the API shows them."""
+"""Evaluations as the API and the commands show them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from gateway.display import optional_timestamp, timestamp
 from gateway.evals.datasets import row_of
-from gateway.evals.outcomes import has_ended
 from gateway.evals.records import Case, DatasetHead, Evaluator, RunHead, Suite
 from gateway.evals.reports.report import Report
 from gateway.evals.specs import evaluator_description, gate_description
@@ -95,10 +94,9 @@ def head_view(head: RunHead) -> Json:
 def report_view(head: RunHead, report: Report) -> Json:
     """A run and what it has come to. A gate says nothing until the run has ended."""
     verdict, comparison = report.verdict, report.comparison
-    ended = has_ended(head.run)
     return {
         **head_view(head),
         "results": results_view(report.results),
         "comparison": None if comparison is None else comparison_view(comparison),
-        "gate": verdict_view(verdict) if ended and verdict is not None else None,
+        "gate": verdict_view(verdict) if verdict and head.run.has_ended else None,
     }
