@@ -20,7 +20,7 @@ from gateway.commands.output import (
 )
 
 if TYPE_CHECKING:
-    from gateway.config.seed import Change
+    from gateway.config.values import Change
 
 app = typer.Typer(
     help="The YAML file of models, teams, keys and settings; LiteLLM's config.yaml works too.",
@@ -78,7 +78,8 @@ def apply(context: typer.Context, file: File, as_json: Json = False) -> None:
 
 @app.command()
 def export(context: typer.Context, output: Output = None) -> None:
-    """Print the database's models, teams, gateway keys and settings as such a file.
+    """Print the database's models, teams, gateway keys, settings, and what is to be evaluated, as
+    such a file.
 
     Secrets are not in it.
     """

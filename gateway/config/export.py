@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,14 +15,17 @@ import yaml
 
 from gateway import vault
 from gateway.config.file import SUPPORTED, read
+from gateway.config.read_evals import SECTION as EVALS
 from gateway.config.values import ConfigRefused, KeyEntry
 from gateway.display import key_view, team_view
+from gateway.evals.specs import dataset_description, evaluator_description, suite_description
 from gateway.fields import holds_secret, is_secret
 from gateway.litellm_names import is_unsupported_info
 from gateway.records import CallSettings, Key, Model, Team
 from gateway.specs import BudgetSpec, KeySpec, TeamSpec, key_record
 from gateway.specs.routing import FALLBACKS
 from gateway.store import Store
+from gateway.store.evals import Evals
 
 MASTER_KEY_VARIABLE = "LITELLM_MASTER_KEY"
 """What an imported file calls the variable for a master key that stood there in plain text."""
@@ -38,7 +41,8 @@ _SECTION_OF = {
 
 
 async def export(store: Store) -> str:
-    """The store's models, teams, live gateway keys and changed settings as a configuration file.
+    """The store's models, teams, live gateway keys, changed settings, and what is to be evaluated,
+    as a configuration file.
 
     Raises:
         VaultError: The models were sealed with another secret key.
@@ -60,8 +64,10 @@ async def export(store: Store) -> str:
         ],
         {name: value for name, value in settings.items() if value != default[name]},
     )
+    if evals := await _evals(store.evals):
+        document[EVALS] = evals
     comment = [
-        "Models, teams, gateway keys and settings, exported by the gateway.",
+        "Models, teams, gateway keys, settings and evaluations, exported by the gateway.",
         "Gateway keys are given by the SHA-256 of their secret, with which nobody can call.",
         "Admin keys, revoked keys and the secrets of providers are not in this file.",
     ]
@@ -105,6 +111,18 @@ def import_litellm(text: str) -> str:
     if left_out:
         comment += ["", "Left out, with its line there:", *(f"- {line}" for line in left_out)]
     return _text(comment + variables.comment(), document)
+
+
+async def _evals(evals: Evals) -> dict[str, Any]:
+    """Without runs, and the baselines that are some of them."""
+    datasets = [await evals.datasets.get(head.id) for head in await evals.datasets.all()]
+    suites = [replace(suite, baseline=None) for suite in await evals.suites.all()]
+    section = {
+        "datasets": [dataset_description(dataset) for dataset in datasets],
+        "evaluators": [evaluator_description(each) for each in await evals.evaluators.all()],
+        "suites": [suite_description(suite) for suite in suites],
+    }
+    return {part: described for part, described in section.items() if described}
 
 
 class _Variables:

@@ -1,4 +1,4 @@
-"""The YAML file: LiteLLM's `config.yaml`, and `keys:` and `teams:` beside it.
+"""The YAML file: LiteLLM's `config.yaml`, and `keys:`, `teams:` and `evals:` beside it.
 
 `read` understands what it can and lists all the rest, each with its line, so that nothing in a
 file is ignored in silence.
@@ -14,6 +14,8 @@ from typing import Any
 from gateway import vault
 from gateway.catalogue import Catalogue
 from gateway.config.read_cache import check_cache, read_cache_params
+from gateway.config.read_evals import SECTION as EVALS
+from gateway.config.read_evals import read_evals
 from gateway.config.read_models import read_models
 from gateway.config.read_owners import read_keys, read_secret, read_teams
 from gateway.config.reading import Reading, show
@@ -25,6 +27,7 @@ from gateway.config.values import (
     Setting,
 )
 from gateway.errors import InvalidField
+from gateway.evals.specs.datasets import ReadFile
 from gateway.litellm_names import (
     GENERAL_SETTINGS,
     LITELLM_SETTINGS,
@@ -75,7 +78,7 @@ SUPPORTED: dict[str, dict[str, str | None]] = {
 }
 """The settings that can be changed here, and their names in CallSettings."""
 
-OWN_SECTIONS = ("keys", "teams")
+OWN_SECTIONS = ("keys", "teams", EVALS)
 """What LiteLLM's file does not have."""
 
 MASTER_KEY: Path = ("general_settings", "master_key")
@@ -87,7 +90,7 @@ def load(path: FilePath) -> ConfigFile:
     Raises:
         ConfigUnreadable: It cannot be opened, or is not UTF-8.
     """
-    return read(read_text(path))
+    return read(read_text(path), lambda name: (path.parent / name).read_bytes())
 
 
 def read_text(path: FilePath) -> str:
@@ -100,8 +103,11 @@ def read_text(path: FilePath) -> str:
         raise ConfigUnreadable(f"Cannot read {path}: it is not UTF-8 text") from error
 
 
-def read(text: str) -> ConfigFile:
-    """Read a file's text. Raises nothing: what is wrong with it is in `findings`."""
+def read(text: str, read_file: ReadFile | None = None) -> ConfigFile:
+    """Read a file's text. Raises nothing: what is wrong with it is in `findings`.
+
+    `read_file` reads the files that datasets name.
+    """
     try:
         document = read_yaml(text)
     except Unreadable as error:
@@ -121,6 +127,7 @@ def read(text: str) -> ConfigFile:
         teams=tuple(read_teams(reading, root.get("teams"))),
         keys=tuple(read_keys(reading, root.get("keys"), sections.master_key)),
         settings=sections.settings,
+        evals=read_evals(reading, root.get(EVALS), read_file),
         master_key=sections.master_key,
         references=tuple(reading.references),
         findings=tuple(sorted(set(reading.findings))),

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from gateway.config.file import SECTIONS
 from gateway.config.read_cache import UNSUPPORTED
 from gateway.config.read_owners import NOT_IN_A_FILE
+from gateway.evals.specs import DatasetSpec, SuiteSpec
+from gateway.evals.specs.any import AnyEvaluator
 from gateway.litellm_names import (
     ENTRY,
     OTHER_PRICES,
@@ -201,8 +203,16 @@ class _Team(TeamSpec):
     team_id: Id = Field(description="An id of your own choice, by which keys name it")
 
 
+class _Evals(_Section):
+    """What is to be evaluated."""
+
+    datasets: list[DatasetSpec] | None = Field(None, description="Questions and right answers")
+    evaluators: list[AnyEvaluator] | None = Field(None, description="Ways to score an answer")
+    suites: list[SuiteSpec] | None = Field(None, description="What is to be run, on which models")
+
+
 class _File(_Section):
-    """The gateway's configuration: LiteLLM's config.yaml, and keys and teams."""
+    """The gateway's configuration: LiteLLM's config.yaml, and keys, teams and evaluations."""
 
     model_list: list[ModelSpec] | None = Field(None, description="The models")
     teams: list[_Team] | None = Field(None, description="Owners of keys")
@@ -210,6 +220,7 @@ class _File(_Section):
     litellm_settings: _LitellmSettings | None = None
     router_settings: _RouterSettings | None = None
     general_settings: _GeneralSettings | None = None
+    evals: _Evals | None = None
 
 
 def json_schema() -> dict[str, Any]:

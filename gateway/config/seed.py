@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from gateway import vault
 from gateway.config.matching import match, refuse_clashes
-from gateway.config.values import ConfigFile, ConfigRefused, Finding, KeyEntry, TeamEntry
+from gateway.config.seed_evals import put_evals, refuse_missing
+from gateway.config.values import (
+    Change,
+    ConfigFile,
+    ConfigRefused,
+    Finding,
+    KeyEntry,
+    TeamEntry,
+)
 from gateway.errors import Conflict
 from gateway.records import Actor, Key, Model, Team
 from gateway.specs import BudgetSpec, TeamSpec, key_record
@@ -33,22 +41,6 @@ _OF_A_KEY = (
     "retiring_until",
     "revoked_at",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What applying a file did to one thing it names; holds no secret.
-
-    Attributes:
-        kind: What sort of thing it is.
-        name: A model's name, a team's id, a key's label or its place in the file, a setting's name.
-        state: `revoked`: the key was revoked before, and stays so. `rotated`: the key has another
-            secret by now, and is left alone.
-    """
-
-    kind: Literal["model", "team", "key", "setting", "admin key"]
-    name: str
-    state: Literal["added", "updated", "unchanged", "revoked", "rotated"]
 
 
 async def ensure_admin_key(store: Store, given: str | None) -> str | None:
@@ -117,12 +109,12 @@ async def apply(
     Returns a change for each thing the file names, also where nothing is different now.
 
     Applying a file twice changes nothing the second time. Models are matched as `match` says,
-    teams by id, keys by the hash of their secret. Whether a key or team is blocked changes only
-    where the file says so: it may have been blocked in haste.
+    teams by id, keys by the hash of their secret, and what is of evaluations by name. Whether a key
+    or team is blocked changes only where the file says so: it may have been blocked in haste.
 
     Raises:
         ConfigRefused: The file has errors, a variable that a key or setting needs is not set, or a
-            key's team is nowhere.
+            key's team, or what a suite names, is nowhere.
         Conflict: A key has another use, a model's id, or a team's name, belongs to another, or a
             deployment would be there twice.
         VaultError: The store's models were sealed with another secret key.
@@ -145,6 +137,7 @@ async def apply(
         [entry for entry, before, _ in keys if before is None or before.revoked_at is None],
         stored_teams.keys() | {entry.spec.team_id for entry in config.teams},
     )
+    await refuse_missing(store.evals, config.evals)
     changes: list[Change] = []
     if resolved.master_key is not None:
         state = await replace_admin_key(store, resolved.master_key, MASTER_KEY_LABEL, by)
@@ -152,6 +145,7 @@ async def apply(
     changes += [await _put_model(store, model, before, by) for model, before in models]
     changes += [await _put_team(store, team.spec, stored_teams, by) for team in config.teams]
     changes += [await _put_key(store, entry, before, new, by) for entry, before, new in keys]
+    changes += await put_evals(store.evals, config.evals, by)
     for name, value in resolved.settings.items():
         same = getattr(settings, name) == value
         changes.append(Change("setting", name, "unchanged" if same else "updated"))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from gateway import vault
 from gateway.errors import GatewayError, InvalidField, Misconfigured
+from gateway.evals.records import Dataset, Evaluator, Suite
 from gateway.specs import KeySpec, ModelSpec, TeamSpec, setting
 
+T = TypeVar("T", Dataset, Evaluator, Suite)
+
+Kind = Literal["model", "team", "key", "setting", "admin key", "dataset", "evaluator", "suite"]
 Level = Literal["error", "warning", "unsupported"]
 
 # What is shown of a key of which only the hash is known.
@@ -95,6 +99,46 @@ class TeamEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class EvalEntry(Generic[T]):
+    """A dataset, an evaluator or a suite in the file.
+
+    Attributes:
+        record: With an id of its own, and the time 0.
+        given: The fields that the file names.
+    """
+
+    line: int
+    path: str
+    record: T
+    given: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class EvalsSection:
+    """What is to be evaluated, in the file's order; without what has an error."""
+
+    datasets: tuple[EvalEntry[Dataset], ...] = ()
+    evaluators: tuple[EvalEntry[Evaluator], ...] = ()
+    suites: tuple[EvalEntry[Suite], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What applying a file did to one thing it names; holds no secret.
+
+    Attributes:
+        kind: What sort of thing it is.
+        name: A team's id, a key's label or its place in the file, or the name of anything else.
+        state: `revoked`: the key was revoked before, and stays so. `rotated`: the key has another
+            secret by now, and is left alone.
+    """
+
+    kind: Kind
+    name: str
+    state: Literal["added", "updated", "unchanged", "revoked", "rotated"]
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A place that names an environment variable."""
 
@@ -112,6 +156,7 @@ class ConfigFile:
         teams: Likewise.
         keys: Likewise.
         settings: By their names in CallSettings; only those the file names.
+        evals: Likewise.
         master_key: An admin key.
         references: The variables that the above refer to.
         findings: By line.
@@ -121,6 +166,7 @@ class ConfigFile:
     teams: tuple[TeamEntry, ...] = ()
     keys: tuple[KeyEntry, ...] = ()
     settings: Mapping[str, Setting] = field(default_factory=dict)
+    evals: EvalsSection = EvalsSection()
     master_key: Secret | None = None
     references: tuple[Reference, ...] = ()
     findings: tuple[Finding, ...] = ()

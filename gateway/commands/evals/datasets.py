@@ -44,7 +44,7 @@ def import_(
     ] = None,
 ) -> None:
     """Read rows from a file of YAML, CSV or JSONL; makes the dataset where there is none."""
-    from gateway.evals.datasets import cases_of, format_of, read_cases, row_of
+    from gateway.evals.datasets import appended, format_of, read_cases
     from gateway.evals.specs import dataset_record, with_cases
 
     columns = {theirs: ours for theirs, ours in names("--column", column).items() if ours}
@@ -54,7 +54,7 @@ def import_(
     def changed(old: Dataset) -> Dataset:
         if not append:
             return with_cases(old, cases, now)
-        return with_cases(old, cases_of([*map(row_of, old.cases), *map(row_of, cases)]), now)
+        return with_cases(old, appended(old.cases, cases), now)
 
     async def work(store: Store) -> Dataset:
         try:

@@ -1,5 +1,6 @@
 """Datasets: cases out of files and back, whatever of YAML, CSV and JSONL they are in."""
 
+from gateway.evals.datasets.appending import appended
 from gateway.evals.datasets.files import FORMATS, MOST_BYTES, format_of, read_cases, write_cases
 from gateway.evals.datasets.rows import (
     MOST_ROWS,
@@ -15,6 +16,7 @@ __all__ = [
     "MOST_BYTES",
     "MOST_ROWS",
     "BadDataset",
+    "appended",
     "cases_of",
     "format_of",
     "hash_of",

@@ -20,6 +20,8 @@ from gateway.fields import WrongField, check_json
 MOST_ROWS = 100_000
 LONGEST_ID = 256
 COLUMNS = ("id", "input", "expected", "tags")
+MADE_UP = "row-"
+"""How the ids of rows begin that have none of their own."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -188,7 +190,7 @@ def _id(row: Row, value: Any) -> str | None:
 def _free_ids(given: Mapping[str, Row]) -> Callable[[int], str]:
     def _free(number: int) -> str:
         # Those that are given are not to be had; one more mark makes any other.
-        case_id = f"row-{number}"
+        case_id = f"{MADE_UP}{number}"
         while case_id in given:
             case_id += "-"
         return case_id

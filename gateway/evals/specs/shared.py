@@ -43,7 +43,8 @@ Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), Field(min_length=1,
 class Description(BaseModel):
     """JSON with these fields and no others."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    # Built when first needed: all of them would take a start a tenth of a second.
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

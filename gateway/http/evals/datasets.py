@@ -15,6 +15,7 @@ from starlette.responses import Response
 from gateway.errors import InvalidField, NotFound
 from gateway.evals.datasets import (
     FORMATS,
+    appended,
     cases_of,
     format_of,
     read_cases,
@@ -147,7 +148,7 @@ async def import_rows(request: Request) -> Response:
     def change(old: Dataset) -> tuple[Case, ...]:
         if mode == "replace":
             return cases
-        return cases_of([*map(row_of, old.cases), *map(row_of, cases)])
+        return appended(old.cases, cases)
 
     return await _changed(request, change, by)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.evals.specs import DatasetSpec, SuiteSpec
+from gateway.evals.specs.any import AnyEvaluator
 from gateway.http.evals import datasets, evaluators, reports, runs, suites
 from gateway.http.openapi import evals_answers as answers
 from gateway.http.openapi import evals_bodies as bodies
@@ -73,7 +74,7 @@ DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     ),
     evaluators.add_evaluator: Description(
         id="add_evaluator", tag="evals", summary="Make an evaluator",
-        body=bodies.Evaluator, answer=answers.Evaluator, statuses=(201,), errors=(409,),
+        body=AnyEvaluator, answer=answers.Evaluator, statuses=(201,), errors=(409,),
     ),
     evaluators.get_evaluator: Description(
         id="get_evaluator", tag="evals", summary="Get an evaluator",

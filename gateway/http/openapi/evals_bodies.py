@@ -11,7 +11,6 @@ from typing_extensions import TypedDict
 
 from gateway.evals.records import ItemStatus
 from gateway.evals.specs import DatasetSpec, SuiteSpec
-from gateway.evals.specs.evaluators import EvaluatorType
 from gateway.http.bodies.shared import CLOSED, OPEN
 from gateway.http.openapi.bodies import Derived, Json, merge_patch, options_nullable
 from gateway.http.openapi.queries import Limit
@@ -40,14 +39,6 @@ class NewRun(SuiteSpec):
 
     suite: str | None = Field(None, description="The name of a suite")
     key_id: str | None = Field(None, description="The key to call with; else the caller's")
-
-
-class Evaluator(TypedDict, total=False):
-    """An evaluator; what else it takes depends on its type."""
-
-    __pydantic_config__ = OPEN  # type: ignore[misc]
-    name: Required[str]
-    type: Required[EvaluatorType]
 
 
 class Rows(TypedDict):
