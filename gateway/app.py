@@ -7,7 +7,6 @@ import contextlib
 import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,7 +19,6 @@ from gateway.budgets import BudgetKeeper, Budgets
 from gateway.cache import ResponseCache
 from gateway.config.seed import ensure_admin_key
 from gateway.deployments import Deployments
-from gateway.evals.evaluators import evaluate
 from gateway.evals.service import RunService
 from gateway.failover import Failover
 from gateway.gauges import Gauges
@@ -236,7 +234,6 @@ async def in_operation(
                 pipeline,
                 node,
                 read_call,
-                partial(evaluate, allow_python=allow_python),
                 allow_python=allow_python,
             )
             services = Services(

@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.catalogue import Catalogue
 from gateway.errors import GatewayError, InvalidField, ModelDenied, UnknownModel
+from gateway.evals.evaluators import scorer_of
 from gateway.evals.model_calls import Read
 from gateway.evals.records import Dataset, Evaluator, Run, Suite
 from gateway.evals.runner import is_column
@@ -26,8 +27,6 @@ from gateway.specs.shared import check_patch
 from gateway.store.evals import Evals
 
 MOST_ITEMS = 1_000_000
-PYTHON = "python"
-"""The type of evaluators that run code of the operator's."""
 
 Json = Mapping[str, Any]
 
@@ -137,7 +136,7 @@ class Preparing:
                 param="repeat",
             )
         for evaluator in evaluators:
-            check_python(evaluator, allowed=self._allow_python)
+            scorer_of(evaluator, allow_python=self._allow_python)  # raises InvalidField
         columns = [{"content": target} for target in wanted.models if is_column(target)]
         check_columns_used(dataset, evaluators, [*wanted.messages, *columns])
         message = {"role": "user", "content": "x"}
@@ -145,16 +144,6 @@ class Preparing:
             self._read(Operation.CHAT, {**wanted.params, "model": "x", "messages": [message]})
         except GatewayError as error:
             raise InvalidField(f"params: {error.message}", param="params") from None
-
-
-def check_python(evaluator: Evaluator, *, allowed: bool) -> None:
-    """Raises InvalidField for code of the operator's where that is not to be run."""
-    if evaluator.type == PYTHON and not allowed:
-        raise InvalidField(
-            f"The evaluator {evaluator.name!r} runs Python code, which is done by the command "
-            "`gateway evals` alone",
-            param="evaluators",
-        )
 
 
 def _versions(names: Iterable[str], param: str, key: Key, catalogue: Catalogue) -> dict[str, str]:

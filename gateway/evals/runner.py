@@ -10,15 +10,16 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.evals.calls import Caller, CallFailed
+from gateway.evals.evaluators import Scorer
 from gateway.evals.model_calls import Answered, ModelCalls, Purse, RunStopped
-from gateway.evals.records import Case, Evaluator, Item, Run, RunStatus, Score
+from gateway.evals.records import Case, Item, Run, RunStatus, Score
 from gateway.evals.templates import Missing, rendered_messages, value_of
 from gateway.records import Operation
 from gateway.store.evals.runs import BEAT_SECONDS, Runs
@@ -26,9 +27,6 @@ from gateway.store.evals.runs import BEAT_SECONDS, Runs
 # Items gather this long before they are stored together.
 _GATHER_SECONDS = 0.2
 _BATCH = 200
-
-Grade = Callable[[Evaluator, Case, Item, Caller], Awaitable[Score]]
-"""Has one answer evaluated; what an evaluator cannot do is its score's error."""
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +72,19 @@ class Execution:
         done: Collection[int],
         purse: Purse,
         calls: ModelCalls,
-        grade: Grade,
+        scorers: Mapping[str, Scorer],
     ) -> None:
-        """`run` is `owner`'s already, and `done` the positions of what is stored of it."""
+        """`run` is `owner`'s already, and `done` the positions of what is stored of it.
+
+        `scorers` score answers, by the names of evaluators.
+        """
         self.cancelled = False
         self._run = run
         self._store = store
         self._owner = owner
         self._purse = purse
         self._calls = calls
-        self._grade = grade
+        self._scorers = scorers
         self._jobs = (job for job in plan(run) if job.position not in done)
         self._left = run.planned - len(done)
         self._made = 0
@@ -137,11 +138,23 @@ class Execution:
             return item
         judge = self._calls.caller("judge")
         scores = [
-            await self._grade(evaluator, job.case, item, judge)
-            for evaluator in self._run.evaluators
+            await self._score(name, scorer, job.case, item, judge)
+            for name, scorer in self._scorers.items()
         ]
         spent = judge.spent
         return replace(item, scores=tuple(scores), judge_tokens=spent.tokens, judge_cost=spent.cost)
+
+    async def _score(
+        self, name: str, scorer: Scorer, case: Case, item: Item, judge: Caller
+    ) -> Score:
+        try:
+            return await scorer(case, item, judge)
+        except RunStopped:
+            raise
+        except Exception as error:
+            # A fault of the evaluator's must not be the end of all other answers.
+            log.exception("The evaluator %s of the run %s failed", name, self._run.id)
+            return Score(name, error=f"The evaluator failed: {type(error).__name__}")
 
     async def _answer(self, job: Job) -> Item:
         empty = Item(self._run.id, job.target, job.case.id, job.repetition, output=None)

@@ -9,10 +9,11 @@ from typing import Any
 
 from gateway.errors import BudgetExceeded, Conflict, InvalidField
 from gateway.evals.calls import Spent
+from gateway.evals.evaluators import scorer_of
 from gateway.evals.model_calls import ModelCalls, Purse, Read, RunStopped
-from gateway.evals.preparing import Preparing, check_python
+from gateway.evals.preparing import Preparing
 from gateway.evals.records import Case, Dataset, Evaluator, Item, Run, RunHead, Score
-from gateway.evals.runner import Execution, Grade
+from gateway.evals.runner import Execution
 from gateway.evals.versions import Change, changes_since, versions_now
 from gateway.pipeline import Pipeline
 from gateway.records import Key
@@ -33,7 +34,6 @@ class RunService:
         pipeline: Pipeline,
         node: str,
         read: Read,
-        grade: Grade,
         *,
         allow_python: bool,
     ) -> None:
@@ -46,7 +46,6 @@ class RunService:
         self._pipeline = pipeline
         self._node = node
         self._read = read
-        self._grade = grade
         self._allow_python = allow_python
         self._preparing = Preparing(store, read, allow_python=allow_python)
         self._running: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
@@ -81,6 +80,7 @@ class RunService:
         Raises:
             NotFound.
             Conflict: It is running, or complete.
+            InvalidField: An evaluator of it is code, which is not to be run here.
         """
         now = int(time.time())
         run = await self._store.runs.get(run_id, now)
@@ -124,11 +124,11 @@ class RunService:
             InvalidField: It is code, which is not to be run here.
             BudgetExceeded: The key's.
         """
-        check_python(evaluator, allowed=self._allow_python)
+        scorer = scorer_of(evaluator, allow_python=self._allow_python)
         calls = ModelCalls("test", self._pipeline, lambda: key, self._read, Purse(0, None))
         judge = calls.caller("judge")
         try:
-            return await self._grade(evaluator, case, item, judge), judge.spent
+            return await scorer(case, item, judge), judge.spent
         except RunStopped as error:
             raise BudgetExceeded(str(error)) from None
 
@@ -150,7 +150,10 @@ class RunService:
         return run
 
     async def _begin(self, run: Run, max_cost: int | None, spent: int) -> None:
-        """Raises Conflict."""
+        """Raises Conflict; InvalidField for an evaluator that cannot be used here."""
+        scorers = {
+            each.name: scorer_of(each, allow_python=self._allow_python) for each in run.evaluators
+        }
         now = int(time.time())
         if not await self._store.runs.begin(run.id, self._node, now, max_cost):
             raise Conflict(
@@ -161,7 +164,7 @@ class RunService:
         done = await self._store.runs.done(run.id)
         purse = Purse(spent, max_cost)
         calls = ModelCalls(run.id, self._pipeline, lambda: self._key(run.key_id), self._read, purse)
-        execution = Execution(run, self._store.runs, self._node, done, purse, calls, self._grade)
+        execution = Execution(run, self._store.runs, self._node, done, purse, calls, scorers)
         task = asyncio.create_task(execution.run())
         self._running[run.id] = execution, task
         task.add_done_callback(lambda _: self._running.pop(run.id, None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -44,6 +45,8 @@ def with_services(context: typer.Context, work: Callable[[Services], Awaitable[T
         ):
             return await work(services)
 
+    # Where code of one's own is looked for, after all that is installed.
+    sys.path.append(os.getcwd())
     # It is to end its run in order, as with Ctrl-C, so that what was done is kept.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     return asyncio.run(run())

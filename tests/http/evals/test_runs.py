@@ -349,4 +349,4 @@ async def test_code_is_never_run_over_http(evals: Evaluating) -> None:
     ):
         refused = await evals.ask("POST", path, body)
         assert (refused.status_code, refused.json()["error"]["param"]) == (422, "evaluators")
-        assert "Python" in refused.json()["error"]["message"]
+        assert "command line" in refused.json()["error"]["message"]
