@@ -21,12 +21,11 @@ from gateway.config.file import load, read
 from gateway.config.seed import (
     ENVIRONMENT_LABEL,
     MASTER_KEY_LABEL,
-    Change,
     apply,
     ensure_admin_key,
     replace_admin_key,
 )
-from gateway.config.values import ConfigRefused
+from gateway.config.values import Change, ConfigRefused
 from gateway.errors import Conflict, InvalidField
 from gateway.records import CallSettings, Key, Model
 from gateway.settings import Settings

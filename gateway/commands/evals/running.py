@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.http.requests import Services
 
 GATE_FAILED = 100
+_LOOK_SECONDS = 0.5
 
 Config = Annotated[
     Path | None,
@@ -185,10 +187,31 @@ def resume(
     cap = None if max_cost is None else nano_dollars(max_cost)
 
     async def work(services: Services) -> tuple[Run, Report]:
-        await services.runs.resume(run_id, cap)
+        await _resumed(services, run_id, cap)
         return await _ended(services, run_id)
 
     _conclude(*with_services(context, work), Files(junit, json, csv, html))
+
+
+async def _resumed(services: Services, run_id: str, max_cost: int | None) -> None:
+    """Take up a run, as soon as it is sure that its process is dead. Raises as `resume`."""
+    from gateway.errors import Conflict
+    from gateway.store.evals.runs import DEAD_AFTER_SECONDS
+
+    runs = services.store.evals.runs
+    patience = time.monotonic() + DEAD_AFTER_SECONDS + 2
+    told = False
+    while True:
+        try:
+            return await services.runs.resume(run_id, max_cost)
+        except Conflict:
+            ended = (await runs.head(run_id, int(time.time()))).run.has_ended
+            if ended or time.monotonic() > patience:
+                raise
+        if not told:
+            note(f"Waiting to see whether {run_id} is running in another process.")
+            told = True
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _ended(services: Services, run_id: str) -> tuple[Run, Report]:

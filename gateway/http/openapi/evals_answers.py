@@ -94,7 +94,7 @@ class Tested(Score):
     judge_cost: Dollars
 
 
-class GateSpec(TypedDict):
+class GateAsked(TypedDict):
     pass_rate: Rate | None
     max_error_rate: Rate | None
     max_cost: Dollars | None
@@ -115,7 +115,7 @@ class Suite(TypedDict):
     repeat: int
     concurrency: int
     max_cost: Dollars | None
-    gate: GateSpec | None
+    gate: GateAsked | None
     baseline: Annotated[str | None, Field(description="The run that others are compared with")]
     created_at: Moment
     updated_at: Moment
