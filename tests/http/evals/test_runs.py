@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 
+from gateway.display import timestamp
+from gateway.evals import runner, service
 from tests.http.evals.conftest import CAPITALS, ROWS, SUITE, Evaluating
 from tests.servers import Json, answer
 
@@ -176,6 +179,76 @@ async def test_a_run_is_cancelled_and_taken_up(evals: Evaluating) -> None:
     assert (await evals.ask("POST", f"/runs/{begun['id']}/resume")).status_code == 409
     await evals.do("DELETE", f"/runs/{begun['id']}")
     assert (await evals.ask("GET", f"/runs/{begun['id']}")).status_code == 404
+
+
+async def test_a_run_that_is_cancelled_elsewhere_ends_here(
+    evals: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "BEAT_SECONDS", 0.02)
+    await evals.set_up(concurrency=1)
+    evals.gateway.provider.hangs()
+    begun = await evals.do("POST", "/runs", {"suite": "ci"}, 202)
+    while not evals.gateway.provider.received:
+        await asyncio.sleep(0.01)
+    # As another process does.
+    runs = evals.gateway.app.state.services.store.evals.runs
+    assert await runs.cancel(begun["id"], begun_at := int(time.time()))
+    await evals.gateway.provider.left.wait()
+    run = await evals.ended(begun["id"])
+    assert (run["status"], run["progress"]["done"]) == ("cancelled", 0)
+    assert run["ended_at"] == timestamp(begun_at)
+
+
+async def test_a_gateway_that_stops_leaves_its_runs_to_be_taken_up(evals: Evaluating) -> None:
+    await evals.set_up(concurrency=1)
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(body: Json) -> None:
+        if "France" in body["messages"][-1]["content"]:
+            reached.set()
+            await go.wait()
+
+    evals.provider.before = slow
+    begun = await evals.do("POST", "/runs", {"suite": "ci"}, 202)
+    await reached.wait()
+    await evals.gateway.app.state.services.runs.aclose()
+    run = await evals.ended(begun["id"])
+    assert (run["status"], run["progress"]["done"]) == ("interrupted", 1)
+    assert "stopped" in run["error"]
+    go.set()
+    await evals.do("POST", f"/runs/{begun['id']}/resume", status=202)
+    assert (await evals.ended(begun["id"]))["progress"]["done"] == 3
+
+
+async def test_a_provider_that_is_busy_is_waited_for(evals: Evaluating) -> None:
+    await evals.set_up()
+    refused = 0
+
+    async def busy(_: Json) -> Response | None:
+        nonlocal refused
+        if refused:
+            return None
+        refused += 1
+        error = {"error": {"message": "slow down", "type": "rate_limit_error"}}
+        return answer(error, 429, {"retry-after": "1"})
+
+    evals.provider.before = busy
+    run = await evals.run()
+    assert (run["status"], run["progress"]["errors"], refused) == ("completed", 0, 1)
+
+
+async def test_what_an_evaluator_gets_wrong_is_its_score_s_error(
+    evals: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(service, "scorer_of", lambda *_, **__: broken)
+    await evals.set_up()
+    run = await evals.run()
+    assert (run["status"], run["progress"]["errors"]) == ("completed", 3)
+    [item, *_] = (await evals.do("GET", f"/runs/{run['id']}/items"))["data"]
+    assert item["scores"][0]["error"] == "The evaluator failed: ZeroDivisionError"
 
 
 async def test_limits_of_the_key_are_waited_for(evals: Evaluating) -> None:
