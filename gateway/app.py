@@ -36,6 +36,7 @@ from gateway.http import (
 )
 from gateway.http import settings as settings_routes
 from gateway.http.calls import Calls
+from gateway.http.evals import openai_evals
 from gateway.http.evals.call_bodies import read_call
 from gateway.http.evals.routes import routes as evals_routes
 from gateway.http.litellm import calculate as litellm_calculate
@@ -137,6 +138,7 @@ def _routes() -> Iterator[BaseRoute]:
     yield Route(f"{API}/settings", settings_routes.get_settings, methods=["GET"])
     yield Route(f"{API}/settings", settings_routes.patch_settings, methods=["PATCH"])
     yield from evals_routes(f"{API}/evals")
+    yield from openai_evals.routes("/v1")
     for prefix in CALL_PREFIXES:
         for operation in FORMATS:
             if operation is not Operation.RESPONSES:

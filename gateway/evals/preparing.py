@@ -66,8 +66,9 @@ class Preparing:
         wanted = suite_record(merged, now)
         if dataset is None:
             dataset = await self._store.datasets.get(wanted.dataset)
+        evaluators = await self._evaluators(wanted)
         of = suite.name if suite else None
-        return await self._made(wanted, dataset, of, key, catalogue, now)
+        return self.made(wanted, dataset, evaluators, of, key, catalogue, now)
 
     async def again(
         self, run: Run, name: str | None, key: Key, catalogue: Catalogue, now: int
@@ -90,18 +91,24 @@ class Preparing:
             description["gate"] = gate_description(run.gate)
         wanted = suite_record(description, now)
         dataset = await self._store.datasets.get(wanted.dataset)
-        return await self._made(wanted, dataset, run.suite, key, catalogue, now)
+        evaluators = await self._evaluators(wanted)
+        return self.made(wanted, dataset, evaluators, run.suite, key, catalogue, now)
 
-    async def _made(
+    async def _evaluators(self, wanted: Suite) -> list[Evaluator]:
+        """Raises NotFound."""
+        return [await self._store.evaluators.get(name) for name in wanted.evaluators]
+
+    def made(
         self,
         wanted: Suite,
         dataset: Dataset,
+        evaluators: Sequence[Evaluator],
         suite: str | None,
         key: Key,
         catalogue: Catalogue,
         now: int,
     ) -> Run:
-        evaluators = [await self._store.evaluators.get(name) for name in wanted.evaluators]
+        """A run of these; `suite` is the name of the one that it is of. Raises InvalidField."""
         self._check(wanted, dataset, evaluators)
         models = [target for target in wanted.models if not is_column(target)]
         judges = [judge for evaluator in evaluators for judge in models_of(evaluator)]

@@ -226,6 +226,17 @@ class RunHead:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenAIEval:
+    """An evaluation as a client of OpenAI's API made it: what its runs have in common."""
+
+    id: str
+    name: str
+    body: Mapping[str, Any]
+    """Its `data_source_config`, `testing_criteria` and `metadata`."""
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunWithItems:
     """A run and its results so far."""
 

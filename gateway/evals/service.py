@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.errors import BudgetExceeded, Conflict, InvalidField
@@ -12,7 +12,7 @@ from gateway.evals.calls import Spent
 from gateway.evals.evaluators import scorer_of
 from gateway.evals.model_calls import ModelCalls, Purse, Read, RunStopped
 from gateway.evals.preparing import Preparing
-from gateway.evals.records import Case, Dataset, Evaluator, Item, Run, RunHead, Score
+from gateway.evals.records import Case, Dataset, Evaluator, Item, Run, RunHead, Score, Suite
 from gateway.evals.runner import Execution
 from gateway.evals.versions import Change, changes_since, versions_now
 from gateway.pipeline import Pipeline
@@ -57,6 +57,19 @@ class RunService:
         now, catalogue = int(time.time()), self._registry.catalogue
         return await self._start(
             await self._preparing.run(description, key, catalogue, now, dataset)
+        )
+
+    async def start_made(
+        self, suite: Suite, dataset: Dataset, evaluators: Sequence[Evaluator], key: Key
+    ) -> Run:
+        """Begin a run of what is not stored: the suite's names are not looked up.
+
+        Raises as `Preparing.run`.
+        """
+        catalogue = self._registry.catalogue
+        now = int(time.time())
+        return await self._start(
+            self._preparing.made(suite, dataset, evaluators, None, key, catalogue, now)
         )
 
     async def rerun(self, run_id: str, name: str | None, key: Key) -> Run:

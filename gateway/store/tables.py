@@ -348,3 +348,22 @@ eval_items = Table(
     PrimaryKeyConstraint("run_id", "position"),
     Index("eval_items_status", "run_id", "status"),
 )
+
+# Evaluations as clients of OpenAI's API make them, in its words; and what of a run is in them.
+eval_openai = Table(
+    "eval_openai",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("created_at", Integer, nullable=False),
+)
+
+eval_openai_runs = Table(
+    "eval_openai_runs",
+    metadata,
+    Column("run_id", String, primary_key=True),
+    Column("eval_id", String, nullable=False),
+    Column("body", JSON, nullable=False),
+    Index("eval_openai_runs_eval", "eval_id"),
+)

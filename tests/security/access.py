@@ -37,6 +37,7 @@ _RULES: list[tuple[Access, str, str]] = [
     ("admin", "POST|PATCH|DELETE", f"{API}/models(/{{name:path}})?"),
     ("admin", ".+", f"{API}/(keys|teams)(/.+)?"),
     ("admin", _READ, f"{API}/audit"),
+    ("admin", ".+", "/v1/evals(/.+)?"),
     ("admin", ".+", f"{API}/evals/(datasets|evaluators|suites|runs)(/.+)?"),
     ("admin", f"{_READ}|PATCH", f"{API}/settings"),
     ("admin", "POST|PATCH", "/model/(new|update|delete|{id:path}/update)"),

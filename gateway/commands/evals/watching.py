@@ -43,6 +43,8 @@ def with_services(context: typer.Context, work: Callable[[Services], Awaitable[T
             Store.open(settings) as store,
             in_operation(settings, store, allow_python=True) as services,
         ):
+            # Or the first answers would seem to take as long as that.
+            await services.lane.wait()
             return await work(services)
 
     # Where code of one's own is looked for, after all that is installed.

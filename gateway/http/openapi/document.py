@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from gateway import __version__
 from gateway.auth import HEADERS as KEY_HEADERS
 from gateway.http import metrics, openai
-from gateway.http.openapi import calls, evals, litellm, management
+from gateway.http.openapi import calls, evals, litellm, management, openai_evals
 from gateway.http.openapi.description import TAGS, Access, Description
 from gateway.http.openapi.examples import EXAMPLES
 from gateway.http.openapi.responses import ENVELOPES, HEADERS, errors, responses
@@ -62,6 +62,7 @@ DESCRIPTIONS: Mapping[Callable[..., Any], Description] = {
     **calls.DESCRIPTIONS,
     **management.DESCRIPTIONS,
     **evals.DESCRIPTIONS,
+    **openai_evals.DESCRIPTIONS,
     **litellm.DESCRIPTIONS,
 }
 

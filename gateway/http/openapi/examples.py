@@ -63,6 +63,34 @@ EXAMPLES: Mapping[str, Any] = {
     "start_run": {"suite": "ci", "name": "Before the release"},
     "resume_run": {"max_cost": 2},
     "rerun": {"name": "After the release"},
+    "openai_create_eval": {
+        "name": "Capitals",
+        "data_source_config": {"type": "custom", "item_schema": {"type": "object"}},
+        "testing_criteria": [
+            {
+                "type": "string_check",
+                "name": "exact",
+                "operation": "eq",
+                "input": "{{sample.output_text}}",
+                "reference": "{{item.city}}",
+            }
+        ],
+    },
+    "openai_update_eval": {"name": "Capitals of the world"},
+    "openai_create_run": {
+        "data_source": {
+            "type": "completions",
+            "model": "gpt-4o",
+            "input_messages": {
+                "type": "template",
+                "template": [{"role": "user", "content": "Capital of {{item.country}}?"}],
+            },
+            "source": {
+                "type": "file_content",
+                "content": [{"item": {"country": "France", "city": "Paris"}}],
+            },
+        }
+    },
     "litellm_generate_key": {"key_alias": "ci", "models": ["gpt-4o"], "duration": "30d"},
     "litellm_change_key": {"key": _KEY, "rpm_limit": 60},
     "litellm_delete_keys": {"key_aliases": ["ci"]},

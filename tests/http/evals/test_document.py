@@ -83,3 +83,35 @@ async def test_all_answers(evals: Evaluating, documented: Documented) -> None:
     await ask("DELETE", "/evaluators/exact")
     await ask("DELETE", "/datasets/faq/rows/fr")
     await ask("DELETE", "/datasets/faq")
+
+
+async def test_all_answers_of_openai_s_api(evals: Evaluating, documented: Documented) -> None:
+    async def ask(method: str, path: str, body: Any = None, status: int = 200) -> dict[str, Any]:
+        key = evals.gateway.admin_key
+        response = await evals.gateway.request(method, f"/v1/evals{path}", key, body)
+        assert response.status_code == status, response.text
+        documented.check(response)
+        return dict(response.json())
+
+    await evals.gateway.add_model("gpt-4o")
+    one = f"/{(await ask('POST', '', EXAMPLES['openai_create_eval'], 201))['id']}"
+    await ask("POST", one, EXAMPLES["openai_update_eval"])
+    begun = await ask("POST", f"{one}/runs", EXAMPLES["openai_create_run"], 201)
+    await evals.ended(begun["id"])
+    run = f"{one}/runs/{begun['id']}"
+    [item] = (await ask("GET", f"{run}/output_items?status=pass"))["data"]
+    for path in (
+        "?limit=1&order=desc",
+        one,
+        f"{one}/runs",
+        run,
+        f"{run}/output_items/{item['id']}",
+    ):
+        await ask("GET", path)
+    await ask("POST", run)
+    await ask("GET", f"{run}/output_items?status=x", status=400)
+    await ask("GET", "?limit=0", status=400)
+    await ask("GET", "/none", status=404)
+    await ask("POST", "", {}, 400)
+    await ask("DELETE", run)
+    await ask("DELETE", one)

@@ -14,6 +14,7 @@ def upgrade() -> None:
     _create_suites()
     _create_runs()
     _create_items()
+    _create_openai()
 
 
 def _create_datasets() -> None:
@@ -132,3 +133,20 @@ def _create_items() -> None:
         sa.PrimaryKeyConstraint("run_id", "position"),
     )
     op.create_index("eval_items_status", "eval_items", ["run_id", "status"])
+
+
+def _create_openai() -> None:
+    op.create_table(
+        "eval_openai",
+        sa.Column("id", sa.String, primary_key=True),
+        sa.Column("name", sa.String, nullable=False),
+        sa.Column("body", sa.JSON, nullable=False),
+        sa.Column("created_at", sa.Integer, nullable=False),
+    )
+    op.create_table(
+        "eval_openai_runs",
+        sa.Column("run_id", sa.String, primary_key=True),
+        sa.Column("eval_id", sa.String, nullable=False),
+        sa.Column("body", sa.JSON, nullable=False),
+    )
+    op.create_index("eval_openai_runs_eval", "eval_openai_runs", ["eval_id"])
