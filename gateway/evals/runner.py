@@ -177,6 +177,7 @@ class Execution:
 
     async def _keep(self, working: asyncio.Future[Any]) -> None:
         """Store items as they come, and that this process is alive, until the run is another's."""
+        failing = False
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(BEAT_SECONDS):
@@ -188,8 +189,11 @@ class Execution:
                     self.cancelled = True
                     working.cancel()
                     return
+                failing = False
             except SQLAlchemyError:
-                log.exception("The items of the run %s cannot be stored; they wait", self._run.id)
+                if not failing:
+                    log.exception("Items of the run %s cannot be stored; they wait", self._run.id)
+                failing = True
 
     async def _store_waiting(self) -> bool:
         """Says whether the run is still this process's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -147,15 +148,20 @@ async def list_runs(request: Request) -> Response:
     admin(request)
     made = await _eval(request)
     status = request.query_params.get("status")
-    views = []
-    for run_id, words in (await services(request).store.evals.openai.runs(made.id)).items():
-        try:
-            views.append(await _run_view(request, made.id, run_id, words))
-        except NotFound:
-            # It was removed by way of the gateway's own API.
-            continue
-    chosen = [view for view in views if status in (None, view["status"])]
-    return json_response(_page(request, chosen, ("status",)))
+    evals = services(request).store.evals
+    words = await evals.openai.runs(made.id)
+    chosen = []
+    for run_id in words:
+        # One that is not there was removed by way of the gateway's own API.
+        with contextlib.suppress(NotFound):
+            run = (await evals.runs.head(run_id, int(time.time()))).run
+            if status in (None, openai_wire.STATUSES[run.status]):
+                chosen.append({"id": run_id})
+    page = _page(request, chosen, ("status",))
+    page["data"] = [
+        await _run_view(request, made.id, each["id"], words[each["id"]]) for each in page["data"]
+    ]
+    return json_response(page)
 
 
 async def get_run(request: Request) -> Response:
