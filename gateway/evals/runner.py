@@ -22,6 +22,7 @@ from gateway.evals.model_calls import Answered, ModelCalls, Purse, RunStopped
 from gateway.evals.records import Case, Item, Run, RunStatus, Score
 from gateway.evals.templates import Missing, rendered_messages, value_of
 from gateway.records import Operation
+from gateway.store.database import uncancelled
 from gateway.store.evals.runs import BEAT_SECONDS, Runs
 
 # Items gather this long before they are stored together.
@@ -129,6 +130,8 @@ class Execution:
             self._waiting.append((job.position, item))
             self._made += 1
             self._wake.set()
+            # Where no call is made, others would not get their turn.
+            await asyncio.sleep(0)
 
     async def _item(self, job: Job) -> Item:
         """Raises RunStopped."""
@@ -197,17 +200,22 @@ class Execution:
 
     async def _store_waiting(self) -> bool:
         """Says whether the run is still this process's."""
-        while True:
-            batch = self._waiting[:_BATCH]
-            now = int(time.time())
-            stored = await self._store.store(
-                self._run.id, self._owner, batch, self._purse.spent, now, self._expected_at()
-            )
-            if not stored:
-                return False
-            del self._waiting[: len(batch)]
+        while await self._store_batch():
             if not self._waiting:
                 return True
+        return False
+
+    @uncancelled
+    async def _store_batch(self) -> bool:
+        """Says the same. What it has stored is not stored again, also where it is cancelled."""
+        batch = self._waiting[:_BATCH]
+        now = int(time.time())
+        stored = await self._store.store(
+            self._run.id, self._owner, batch, self._purse.spent, now, self._expected_at()
+        )
+        if stored:
+            del self._waiting[: len(batch)]
+        return stored
 
     async def _end(self, status: RunStatus, error: str | None) -> None:
         try:

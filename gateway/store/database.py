@@ -79,7 +79,10 @@ class Database:
         self.path = path
         # Not written as text: a path may hold ?, # or %.
         self._engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=str(path)), json_deserializer=_read_json
+            URL.create("sqlite+aiosqlite", database=str(path)),
+            json_deserializer=_read_json,
+            # An error is logged, and what people and models said is none of the log's.
+            hide_parameters=True,
         )
         self._writer = self._engine.execution_options(gateway_begin="BEGIN IMMEDIATE")
         # Writers of this process wait here in turn. In SQLite they would each hold a connection,
@@ -90,6 +93,7 @@ class Database:
         # thread and back four times.
         self._appender = create_engine(
             URL.create("sqlite", database=str(path)),
+            hide_parameters=True,
             execution_options={"gateway_begin": "BEGIN IMMEDIATE"},
         )
         # One thread: each that does such work keeps a heap of its own.

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from gateway.display import timestamp
 from gateway.evals import runner, service
+from gateway.store.evals import Runs
 from tests.http.evals.conftest import CAPITALS, ROWS, SUITE, Evaluating
 from tests.servers import Json, answer
 
@@ -218,6 +219,25 @@ async def test_a_gateway_that_stops_leaves_its_runs_to_be_taken_up(evals: Evalua
     go.set()
     await evals.do("POST", f"/runs/{begun['id']}/resume", status=202)
     assert (await evals.ended(begun["id"]))["progress"]["done"] == 3
+
+
+async def test_a_run_that_ends_while_items_are_being_stored(
+    evals: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Runs.store
+
+    async def slow(*arguments: Any) -> bool:
+        stored = await store(*arguments)
+        # All answers are there by then, and what waits for more of them is cancelled.
+        await asyncio.sleep(0.05)
+        return stored
+
+    monkeypatch.setattr(Runs, "store", slow)
+    monkeypatch.setattr(runner, "_GATHER_SECONDS", 0)
+    await evals.set_up()
+    run = await evals.run(models=["{{item.expected}}"])
+    assert (run["status"], run["progress"]["done"]) == ("completed", 3)
+    assert len((await evals.do("GET", f"/runs/{run['id']}/items"))["data"]) == 3
 
 
 async def test_a_provider_that_is_busy_is_waited_for(evals: Evaluating) -> None:
