@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from gateway.commands.evals import datasets, reviewing, running
+from gateway.commands.evals import datasets, importing, reviewing, running
 
 app = typer.Typer(
     help="Evaluations: how well models answer, by rules and by judges.",
@@ -30,3 +30,4 @@ app.command()(reviewing.remove)
 app.command()(reviewing.baseline)
 app.command()(reviewing.suites)
 app.command()(reviewing.evaluators)
+app.command("import-openai")(importing.import_openai)
