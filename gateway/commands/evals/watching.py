@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -48,9 +49,12 @@ def with_services(context: typer.Context, work: Callable[[Services], Awaitable[T
             return await work(services)
 
     # Where code of one's own is looked for, after all that is installed.
-    sys.path.append(os.getcwd())
-    # It is to end its run in order, as with Ctrl-C, so that what was done is kept.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    # Signals are the main thread's to handle.
+    if threading.current_thread() is threading.main_thread():
+        # It is to end its run in order, as with Ctrl-C, so that what was done is kept.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     return asyncio.run(run())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.errors import InvalidRequest
 from gateway.http.bodies import validate
 from gateway.http.cache_control import take_cache_control
 from gateway.records import CacheControl, Operation
@@ -21,6 +20,4 @@ def read_call(operation: Operation, body: Mapping[str, Any]) -> tuple[dict[str, 
     given = dict(body)
     asked = given.get("cache") is not None
     cache = take_cache_control({}, given) if asked else CacheControl(use=False)
-    if given.get("stream"):
-        raise InvalidRequest("An evaluation takes whole answers: leave stream out.", param="stream")
     return validate(operation, given), cache

@@ -7,6 +7,8 @@ import csv
 import json
 import signal
 import sqlite3
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 import yaml
 from starlette.responses import Response
 
+from gateway.commands.evals import watching
 from gateway.settings import Settings
 from gateway.store.evals.runs import DEAD_AFTER_SECONDS
 from tests.commands.conftest import Run
@@ -63,26 +66,18 @@ class Cli:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def run(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """Run `gateway ARGUMENTS` to its end; returns what it wrote."""
-        process = await self.start(*arguments)
-        async with asyncio.timeout(90):
-            out, err = await process.communicate()
-        assert process.returncode == code, (out, err)
-        return out.decode(), err.decode()
-
     async def evals(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        return await self.run("evals", *arguments, code=code)
+        """Run `gateway evals ARGUMENTS` in this process, which is faster; what it wrote."""
+        return await self.here("evals", *arguments, code=code)
 
-    async def review(self, *arguments: str, code: int = 0) -> tuple[str, str]:
-        """Run a command that makes no calls, in this process, which is faster."""
+    async def here(self, *arguments: str, code: int = 0) -> tuple[str, str]:
         result = await asyncio.to_thread(self._here, *arguments)
         assert result.code == code, result
         return result.out, result.err
 
     async def runs(self) -> list[Json]:
         """All runs, newest first."""
-        out, _ = await self.review("evals", "list", "--json")
+        out, _ = await self.evals("list", "--json")
         return list(json.loads(out))
 
     @contextmanager
@@ -102,7 +97,8 @@ def cli(settings: Settings, tmp_path: Path, provider: FakeProvider, run: Run) ->
 async def test_a_run_out_of_a_file_with_all_reports(cli: Cli) -> None:
     config = cli.configure(gate={"pass_rate": 0.5}, evaluators=["exact", "tone"])
     cli.provider.wrong = {"UK"}
-    files = ("--junit", "j.xml", "--json", "r.json", "--csv", "r.csv", "--html", "r.html")
+    names = {"--junit": "j.xml", "--json": "r.json", "--csv": "r.csv", "--html": "r.html"}
+    files = [word for option, name in names.items() for word in (option, str(cli.directory / name))]
     out, err = await cli.evals("run", "ci", "--config", config, "--name", "[b]Nightly[/b]", *files)
     assert "66.7 %" in out
     assert "gpt" in out
@@ -152,14 +148,14 @@ async def test_what_is_wrong_ends_with_1_2_or_3(cli: Cli) -> None:
     assert (run["status"], run["progress"]["done"]) == ("completed", 3)
     _, err = await cli.evals("run", "ci", "--model", "none", code=2)
     assert "no model is registered as 'none'" in err
-    await cli.review("evals", "report", run["id"], code=2)
-    _, err = await cli.review("evals", "show", "none", code=3)
+    await cli.evals("report", run["id"], code=2)
+    _, err = await cli.evals("show", "none", code=3)
     assert "No run has the id 'none'" in err
 
 
 async def test_a_run_that_was_killed_is_taken_up_where_it_was(cli: Cli) -> None:
     config = cli.configure(concurrency=1, repeat=2)
-    await cli.review("config", "apply", config)
+    await cli.here("config", "apply", config)
     reached, go = asyncio.Event(), asyncio.Event()
 
     async def slow(_: Json) -> Response | None:
@@ -197,7 +193,7 @@ async def test_a_run_that_was_killed_is_taken_up_where_it_was(cli: Cli) -> None:
 
 async def test_a_run_that_is_stopped_keeps_what_it_did(cli: Cli) -> None:
     config = cli.configure(concurrency=1)
-    await cli.review("config", "apply", config)
+    await cli.here("config", "apply", config)
     reached, go = asyncio.Event(), asyncio.Event()
 
     async def slow(_: Json) -> Response | None:
@@ -218,14 +214,45 @@ async def test_a_run_that_is_stopped_keeps_what_it_did(cli: Cli) -> None:
     assert (run["status"], run["progress"]["done"]) == ("interrupted", 1)
 
 
+async def test_a_run_that_may_be_another_process_s_is_waited_for(cli: Cli) -> None:
+    config = cli.configure(max_cost=CALL / 2, concurrency=1)
+    await cli.evals("run", "ci", "--config", config, code=1)
+    [run] = await cli.runs()
+    with cli.database() as database:
+        # As one that was killed a moment ago.
+        database.execute(
+            "UPDATE eval_runs SET status = 'running', owner = 'dead', max_cost = NULL, beat_at = ?",
+            (int(time.time()) - DEAD_AFTER_SECONDS,),
+        )
+    _, err = await cli.evals("resume", run["id"])
+    assert f"Waiting to see whether {run['id']} is running" in err
+    [run] = await cli.runs()
+    assert (run["status"], run["progress"]["done"]) == ("completed", 3)
+    _, err = await cli.evals("resume", run["id"], code=1)
+    assert "is complete" in err
+
+
+async def test_a_terminal_shows_how_far_a_run_has_come(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    config = cli.configure(repeat=3, concurrency=2)
+    cli.provider.wrong = {"UK"}
+    _, err = await cli.evals("run", "ci", "--config", config)
+    assert "9/9" in err
+    assert "3 failed, 0 errors, $0.0007875" in err
+
+
 async def test_answers_in_a_file_are_scored_without_a_call(cli: Cli) -> None:
     config = cli.configure()
-    with (cli.directory / "answers.csv").open("w", newline="") as file:
+    answers = cli.directory / "answers.csv"
+    with answers.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["Question", "expected", "said"])
         table.writerows((f"Capital of {name}?", city, "Paris") for name, city in CAPITALS.items())
     out, _ = await cli.evals(
-        "score", "answers.csv", "--config", config, "--evaluator", "exact", "--answers", "said",
+        "score", str(answers), "--config", config, "--evaluator", "exact", "--answers", "said",
         "--column", "input=Question",
     )  # fmt: skip
     assert "33.3 %" in out
@@ -234,7 +261,12 @@ async def test_answers_in_a_file_are_scored_without_a_call(cli: Cli) -> None:
     assert "{{item.output}}" in err
 
 
-async def test_an_evaluator_of_one_s_own_code(cli: Cli, tmp_path: Path) -> None:
+async def test_an_evaluator_of_one_s_own_code(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is in the directory where the command is run can be imported.
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "ours.py").write_text("def shout(case, item):\n    return item.output.isupper()\n")
     config = cli.configure()
     document = yaml.safe_load(Path(config).read_text())
@@ -250,33 +282,35 @@ async def test_runs_are_reviewed(cli: Cli) -> None:
     config = cli.configure(gate={"no_regression_vs": "baseline"})
     await cli.evals("run", "ci", "--config", config)
     [first] = await cli.runs()
-    out, err = await cli.review("evals", "baseline", "ci", first["id"])
+    out, err = await cli.evals("baseline", "ci", first["id"])
     assert err == f"{first['id']} is the baseline of ci.\n"
     cli.provider.wrong = {"UK", "Japan"}
     _, err = await cli.evals("rerun", first["id"], code=0)
     assert "Regressed at gpt, exact: uk, japan" in err
     second = (await cli.runs())[0]
-    out, _ = await cli.review("evals", "compare", second["id"], first["id"], "--json")
+    out, _ = await cli.evals("compare", second["id"], first["id"], "--json")
     [pair] = json.loads(out)["evaluators"]
     assert {change["case_id"] for change in pair["regressed"]} == {"uk", "japan"}
-    out, _ = await cli.review("evals", "show", second["id"])
+    out, _ = await cli.evals("show", second["id"])
     assert "33.3 %" in out
-    out, _ = await cli.review("evals", "show", second["id"], "--json")
+    out, _ = await cli.evals("list", "--suite", "ci")
+    assert all(each["id"] in out for each in (first, second))
+    out, _ = await cli.evals("show", second["id"], "--json")
     assert json.loads(out)["gate"]["passed"] is True
-    _, err = await cli.review("evals", "outdated", first["id"])
+    _, err = await cli.evals("outdated", first["id"])
     assert err == f"{first['id']} is up to date.\n"
-    await cli.review("models", "remove", "gpt")
-    out, _ = await cli.review("evals", "outdated", first["id"], code=4)
+    await cli.here("models", "remove", "gpt")
+    out, _ = await cli.evals("outdated", first["id"], code=4)
     assert "removed" in out
-    _, err = await cli.review("evals", "cancel", first["id"])
+    _, err = await cli.evals("cancel", first["id"])
     assert err == f"{first['id']} is completed.\n"
     page = str(cli.directory / "page.html")
-    await cli.review("evals", "remove", second["id"])
+    await cli.evals("remove", second["id"])
     assert [run["id"] for run in await cli.runs()] == [first["id"]]
-    _, err = await cli.review("evals", "report", first["id"], "--html", page)
+    _, err = await cli.evals("report", first["id"], "--html", page)
     assert err == f"Wrote {page}.\n"
     for command, name in (("suites", "ci"), ("evaluators", "exact")):
-        out, _ = await cli.review("evals", command)
+        out, _ = await cli.evals(command)
         assert name in out
-        out, _ = await cli.review("evals", command, "--json")
+        out, _ = await cli.evals(command, "--json")
         assert json.loads(out)[0]["name"] == name

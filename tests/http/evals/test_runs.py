@@ -330,8 +330,29 @@ async def test_a_gate_and_a_baseline(evals: Evaluating) -> None:
     assert {change["case_id"] for change in pair["regressed"]} == {"uk", "france"}
     compared = await evals.do("GET", f"/runs/{second['id']}/compare/{first['id']}")
     assert compared == second["comparison"]
+    other = {**SUITE, "models": ["judge"]}
+    other_run = await evals.ended((await evals.do("POST", "/runs", other, 202))["id"])
+    nothing = await evals.ask("GET", f"/runs/{second['id']}/compare/{other_run['id']}")
+    assert nothing.status_code == 409
     missing = await evals.ask("GET", f"/runs/{second['id']}/compare/none")
     assert missing.status_code == 404
+
+
+async def test_a_base_that_is_not_there_is_no_pass(evals: Evaluating) -> None:
+    await evals.set_up(gate={"no_regression_vs": "run_gone"})
+    run = await evals.run()
+    [check] = [each for each in run["gate"]["checks"] if each["name"] == "no_regression_vs"]
+    assert (run["gate"]["passed"], check["passed"]) == (False, False)
+    assert "'run_gone' is gone" in check["reason"]
+    # A suite alone has a baseline.
+    body = {**SUITE, "gate": {"no_regression_vs": "baseline"}}
+    run = await evals.ended((await evals.do("POST", "/runs", body, 202))["id"])
+    assert run["gate"]["passed"] is False
+    await evals.do("PATCH", "/suites/ci", {"gate": {"no_regression_vs": "baseline"}})
+    run = await evals.run()
+    assert run["gate"]["passed"] is True, "there is none yet"
+    await evals.do("DELETE", "/suites/ci")
+    assert (await evals.do("GET", f"/runs/{run['id']}"))["gate"]["passed"] is False
 
 
 async def test_two_models_of_one_run_are_compared(evals: Evaluating) -> None:
