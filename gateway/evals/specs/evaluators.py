@@ -14,9 +14,9 @@ from gateway.evals.records import Evaluator
 from gateway.evals.specs.described import described, meant
 from gateway.evals.specs.patterns import check_pattern, check_schema
 from gateway.evals.specs.scorers import SCORERS
-from gateway.evals.specs.shared import Description, JudgeMessages, Names, Template
+from gateway.evals.specs.shared import Description, JudgeMessages, Names, Object, Template
 from gateway.fields import WrongField
-from gateway.specs.shared import Name, Object, Text, new_id
+from gateway.specs.shared import Name, Text, new_id
 
 Unit = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -27,6 +28,10 @@ def _template(text: str, *, sample: bool) -> str:
     return text
 
 
+def _none_is_empty(value: object) -> object:
+    return {} if value is None else value
+
+
 def _tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
@@ -37,6 +42,12 @@ Template = Annotated[
     AfterValidator(partial(_template, sample=True)),
 ]
 """Text with references to the case and the answer."""
+Object = Annotated[
+    dict[str, Any],
+    BeforeValidator(_none_is_empty),
+    WithJsonSchema({"type": ["object", "null"]}),
+]
+"""Null stands for an empty one."""
 Names = Annotated[tuple[Name, ...], BeforeValidator(_tuple), Field(min_length=1, max_length=100)]
 
 

@@ -12,12 +12,12 @@ from gateway.errors import InvalidField
 from gateway.evals.records import Dataset, Evaluator, Gate, Suite
 from gateway.evals.specs.described import described
 from gateway.evals.specs.evaluators import Unit
-from gateway.evals.specs.shared import Description, Names, RequestMessages
+from gateway.evals.specs.shared import Description, Names, Object, RequestMessages
 from gateway.evals.templates import columns_of
 from gateway.fields import WrongField
 from gateway.money import dollars, nano_dollars
 from gateway.specs.budgets import Dollars
-from gateway.specs.shared import Name, Object, OptionalText, new_id
+from gateway.specs.shared import Name, OptionalText, new_id
 
 MOST_REPEATS = 100
 MOST_CONCURRENT = 64
