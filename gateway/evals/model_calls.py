@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.deployments import retry_after
-from gateway.errors import BudgetExceeded, Fault, GatewayError, RateLimited, UpstreamError
+from gateway.errors import (
+    BudgetExceeded,
+    Fault,
+    GatewayError,
+    NotReady,
+    RateLimited,
+    UpstreamError,
+)
 from gateway.evals.calls import CallFailed, Spent
 from gateway.evals.records import Role
 from gateway.ids import request_id
@@ -175,6 +182,7 @@ class RoleCaller:
 
 
 def _is_limit(error: GatewayError) -> bool:
+    """Whether the same call can be let in a while later."""
     if isinstance(error, UpstreamError):
         return error.fault is Fault.RATE_LIMIT
-    return isinstance(error, RateLimited)
+    return isinstance(error, RateLimited | NotReady)

@@ -749,7 +749,7 @@ def test_the_shipped_file_has_nothing_to_report() -> None:
 
 def test_what_is_commented_out_in_the_shipped_file_works() -> None:
     lines = (CONFIG / "gateway.yaml").read_text(encoding="utf-8").splitlines()
-    sections = ("keys:", "teams:", "router_settings:", "general_settings:")
+    sections = ("keys:", "teams:", "router_settings:", "general_settings:", "evals:")
     shown = [
         line.removeprefix("# ")
         for line in lines
@@ -770,6 +770,7 @@ def test_what_is_commented_out_in_the_shipped_file_works() -> None:
     }
     assert [entry.spec.label for entry in config.keys] == ["backend", "notebooks"]
     assert [entry.spec.team_id for entry in config.teams] == ["research"]
+    assert [entry.record.name for entry in config.evals.suites] == ["ci"]
     assert schema_errors(text) == []
 
 

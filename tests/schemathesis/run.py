@@ -32,8 +32,8 @@ from tests.servers import FakeProvider, Gateway, answer, http_client, serving
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 ADMIN_KEY = "sk-admin-0123456789abcdef"
-# By tag. To see whether models are healthy is to call them.
-CALLS: Set[str] = {"calls", "health"}
+# By tag. To see whether models are healthy, or good, is to call them.
+CALLS: Set[str] = {"calls", "evals", "health"}
 RUNS = {"calls": CALLS, "management": TAGS.keys() - CALLS}
 _LOOPBACK = ("127.0.0.1", "localhost")
 

@@ -81,7 +81,7 @@ def _evaluators(found: dict[str, Any]) -> list[Evaluator]:
 
     made = evaluators_of(found.get("testing_criteria"), int(time.time()))
     # Graders of two evaluations may have the same name.
-    return [replace(one, name=f"{found['name']}/{one.name}") for one in made]
+    return [replace(one, name=f"{found['name']}: {one.name}") for one in made]
 
 
 def _dataset(name: str, rows: Path) -> Dataset:

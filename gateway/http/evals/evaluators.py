@@ -71,8 +71,8 @@ async def try_evaluator(request: Request) -> Response:
     if unknown:
         raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])
     [case] = cases_of([body.get("row")], where="row")
-    output, tool_calls = body.get("output"), body.get("tool_calls") or []
-    if not isinstance(output, str | None):
+    output, tool_calls = body.get("output", ""), body.get("tool_calls", [])
+    if not isinstance(output, str):
         raise InvalidField("output takes a text", param="output")
     if not isinstance(tool_calls, list) or not all(isinstance(each, dict) for each in tool_calls):
         raise InvalidField("tool_calls takes a list of objects", param="tool_calls")

@@ -258,9 +258,10 @@ def _page(request: Request, views: Sequence[Json], more: Sequence[str] = ()) -> 
     limit = given.get("limit", "20")
     if not limit.isdecimal() or not 1 <= int(limit[:4]) <= _MOST:
         raise InvalidRequest(f"limit takes a whole number from 1 to {_MOST}.", param="limit")
-    ordered = list(views)
-    if given.get("order", "asc") == "desc":
-        ordered.reverse()
+    order = given.get("order", "asc")
+    if order not in ("asc", "desc"):
+        raise InvalidRequest("order takes asc or desc.", param="order")
+    ordered = list(views) if order == "asc" else list(reversed(views))
     ids = [view["id"] for view in ordered]
     after = given.get("after")
     if after is not None and after not in ids:
@@ -297,7 +298,9 @@ def _name(body: Mapping[str, Any], default: str) -> str:
 
 
 def _metadata(body: Mapping[str, Any]) -> dict[str, str]:
-    given = body.get("metadata") or {}
+    given = body.get("metadata")
+    if given is None:
+        return {}
     if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
         raise InvalidRequest("metadata takes names with texts.", param="metadata")
     return given

@@ -21,11 +21,11 @@ def test_graders_rows_and_a_suite(run: Run, tmp_path: Path) -> None:
     assert made.code == 0, made.err
     assert "gateway evals run 'Capitals'" in made.err
     evaluators = run("evals", "evaluators", "--json").json
-    assert [each["name"] for each in evaluators] == ["Capitals/exact", "Capitals/kind"]
+    assert [each["name"] for each in evaluators] == ["Capitals: exact", "Capitals: kind"]
     assert evaluators[1]["judge"] == "judge"
     [suite] = run("evals", "suites", "--json").json
     assert (suite["dataset"], suite["models"]) == ("Capitals", ["gpt"])
-    assert suite["evaluators"] == ["Capitals/exact", "Capitals/kind"]
+    assert suite["evaluators"] == ["Capitals: exact", "Capitals: kind"]
     [row] = run("evals", "dataset", "export", "Capitals").out.splitlines()
     assert json.loads(row).items() >= {"country": "UK", "city": "London"}.items()
 

@@ -52,6 +52,8 @@ async def test_a_run_of_a_suite(evals: Evaluating) -> None:
     assert evaluator(run, "tone", "judge")["score"]["value"] == 1
     [of_gpt, _] = run["results"]["models"]
     assert of_gpt["cost"] == of_gpt["judge_cost"] == pytest.approx(6 * CALL)
+    every = (await evals.do("GET", f"/runs/{run['id']}/items"))["data"]
+    assert [each["model"] for each in every] == ["gpt", "judge"] * 6, "they take turns"
     page = await evals.do("GET", f"/runs/{run['id']}/items?status=failed&limit=3")
     assert page["has_more"]
     assert {(each["case_id"], each["status"]) for each in page["data"]} == {("japan", "failed")}
