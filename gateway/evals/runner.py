@@ -151,7 +151,8 @@ class Execution:
         self, name: str, scorer: Scorer, case: Case, item: Item, judge: Caller
     ) -> Score:
         try:
-            return await scorer(case, item, judge)
+            score = await scorer(case, item, judge)
+            return replace(score, reason=_clean(score.reason), error=_clean(score.error))
         except RunStopped:
             raise
         except Exception as error:
@@ -258,6 +259,10 @@ def _said(content: Any) -> str:
 def _text(text: str) -> str:
     # A provider's JSON may hold half of a surrogate pair, which no database takes.
     return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else _text(text)
 
 
 def _plain(value: Any) -> Any:

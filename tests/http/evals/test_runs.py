@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from gateway.display import timestamp
 from gateway.evals import runner, service
 from gateway.store.evals import Runs
 from tests.http.evals.conftest import CAPITALS, ROWS, SUITE, Evaluating
-from tests.servers import Json, answer
+from tests.servers import Json, answer, completion
 
 # gpt-4o's, for 11 and 6 tokens, in dollars.
 CALL = (11 * 2500 + 6 * 10_000) / 10**9
@@ -123,7 +124,7 @@ async def test_a_call_that_fails_is_an_error_and_no_wrong_answer(evals: Evaluati
 
     async def failing(body: Json) -> Response | None:
         if "Japan" in body["messages"][-1]["content"]:
-            return answer({"error": {"message": "\ud800 full", "type": "server_error"}}, 500)
+            return answer({"error": {"message": "full", "type": "server_error"}}, 500)
         return None
 
     evals.provider.before = failing
@@ -134,6 +135,26 @@ async def test_a_call_that_fails_is_an_error_and_no_wrong_answer(evals: Evaluati
     [item] = (await evals.do("GET", f"/runs/{run['id']}/items?status=error"))["data"]
     assert "500" in item["error"]
     assert (item["output"], item["scores"]) == (None, [])
+
+
+async def test_what_is_no_text_is_stored_all_the_same(evals: Evaluating) -> None:
+    await evals.set_up(evaluators=["tone"])
+    half = "\ud83d"
+
+    async def odd(body: Json) -> Response:
+        said = f'{{"reason": "{half}", "score": 9}}' if "response_format" in body else half
+        called = {"name": half, "arguments": half}
+        call = {"id": "call_1", "type": "function", "function": called}
+        calls = {} if "response_format" in body else {"tool_calls": [call]}
+        # As JSON may have it, in an escape.
+        return Response(json.dumps(completion(said, **calls)), media_type="application/json")
+
+    evals.provider.before = odd
+    run = await evals.run()
+    assert (run["status"], run["progress"]["done"]) == ("completed", 3)
+    [item, *_] = (await evals.do("GET", f"/runs/{run['id']}/items"))["data"]
+    assert (item["output"], item["scores"][0]["reason"]) == ("?", "9 of 1 to 10: ?")
+    assert item["tool_calls"][0]["function"]["name"] == "?"
 
 
 async def test_a_cost_cap_ends_a_run_which_a_higher_one_takes_up(evals: Evaluating) -> None:
