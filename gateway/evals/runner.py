@@ -21,7 +21,7 @@ from gateway.evals.evaluators import Scorer
 from gateway.evals.model_calls import Answered, ModelCalls, Purse, RunStopped
 from gateway.evals.records import Case, Item, Run, RunStatus, Score
 from gateway.evals.templates import Missing, rendered_messages, value_of
-from gateway.records import Operation
+from gateway.records import Actor, Operation
 from gateway.store.database import uncancelled
 from gateway.store.evals.runs import BEAT_SECONDS, Runs
 
@@ -62,7 +62,8 @@ class Execution:
     """One run, in this process.
 
     Attributes:
-        cancelled: Whether somebody wants it to end; else who cancels its task ends the process.
+        cancelled: Whether it is to end; else who cancels its task ends the process.
+        cancelled_by: Who wants that, for the audit log, unless another process has noted it.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Execution:
         `scorers` score answers, by the names of evaluators.
         """
         self.cancelled = False
+        self.cancelled_by: Actor | None = None
         self._run = run
         self._store = store
         self._owner = owner
@@ -222,7 +224,10 @@ class Execution:
         try:
             # What is not this process's any more has another end already.
             if await self._store_waiting():
-                await self._store.end(self._run.id, self._owner, status, int(time.time()), error)
+                now = int(time.time())
+                by = self.cancelled_by if status == "cancelled" else None
+                running = replace(self._run, status="running")
+                await self._store.end(running, self._owner, status, now, error, by)
         except SQLAlchemyError:
             log.exception("The end of the run %s cannot be stored", self._run.id)
 

@@ -16,7 +16,7 @@ from gateway.evals.records import Case, Dataset, Evaluator, Item, Run, RunHead, 
 from gateway.evals.runner import Execution
 from gateway.evals.versions import Change, changes_since, versions_now
 from gateway.pipeline import Pipeline
-from gateway.records import Key
+from gateway.records import Actor, Key
 from gateway.registry import Registry
 from gateway.store.evals import Evals
 
@@ -51,16 +51,24 @@ class RunService:
         self._running: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
 
     async def start(
-        self, description: Mapping[str, Any], key: Key, dataset: Dataset | None = None
+        self,
+        description: Mapping[str, Any],
+        key: Key,
+        by: Actor,
+        dataset: Dataset | None = None,
     ) -> Run:
         """Begin the run that is described, whose calls are the key's. Raises as `Preparing.run`."""
         now, catalogue = int(time.time()), self._registry.catalogue
-        return await self._start(
-            await self._preparing.run(description, key, catalogue, now, dataset)
-        )
+        run = await self._preparing.run(description, key, catalogue, now, dataset)
+        return await self._start(run, by)
 
     async def start_made(
-        self, suite: Suite, dataset: Dataset, evaluators: Sequence[Evaluator], key: Key
+        self,
+        suite: Suite,
+        dataset: Dataset,
+        evaluators: Sequence[Evaluator],
+        key: Key,
+        by: Actor,
     ) -> Run:
         """Begin a run of what is not stored: the suite's names are not looked up.
 
@@ -68,17 +76,15 @@ class RunService:
         """
         catalogue = self._registry.catalogue
         now = int(time.time())
-        return await self._start(
-            self._preparing.made(suite, dataset, evaluators, None, key, catalogue, now)
-        )
+        run = self._preparing.made(suite, dataset, evaluators, None, key, catalogue, now)
+        return await self._start(run, by)
 
-    async def rerun(self, run_id: str, name: str | None, key: Key) -> Run:
+    async def rerun(self, run_id: str, name: str | None, key: Key, by: Actor) -> Run:
         """Begin a run of the same as an earlier one. Raises as `Preparing.run`."""
         now = int(time.time())
         run = (await self._store.runs.head(run_id, now)).run
-        return await self._start(
-            await self._preparing.again(run, name, key, self._registry.catalogue, now)
-        )
+        catalogue = self._registry.catalogue
+        return await self._start(await self._preparing.again(run, name, key, catalogue, now), by)
 
     def key(self, key_id: str) -> Key:
         """A key for a run to call with. Raises InvalidField where it cannot."""
@@ -87,7 +93,7 @@ class RunService:
         except RunStopped as error:
             raise InvalidField(f"key_id: {error}", param="key_id") from None
 
-    async def resume(self, run_id: str, max_cost: int | None = None) -> None:
+    async def resume(self, run_id: str, max_cost: int | None, by: Actor) -> None:
         """Take up a run that has ended before it was complete, perhaps with another cap.
 
         Raises:
@@ -102,9 +108,10 @@ class RunService:
                 f"The run {run_id!r} is complete; to run it once more, rerun it", param="run_id"
             )
         head = await self._store.runs.head(run_id, now)
-        await self._begin(run, run.max_cost if max_cost is None else max_cost, head.progress.spent)
+        cap = run.max_cost if max_cost is None else max_cost
+        await self._begin(run, cap, head.progress.spent, by)
 
-    async def cancel(self, run_id: str) -> RunHead:
+    async def cancel(self, run_id: str, by: Actor) -> RunHead:
         """End a run, wherever it is; what was done is kept. Once it has ended this does nothing.
 
         Raises NotFound.
@@ -112,14 +119,14 @@ class RunService:
         here = self._running.get(run_id)
         if here is not None:
             execution, task = here
-            execution.cancelled = True
+            execution.cancelled, execution.cancelled_by = True, by
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         now = int(time.time())
         head = await self._store.runs.head(run_id, now)
         if head.run.status in ("pending", "running"):
             # Its process learns of it with its next items.
-            await self._store.runs.cancel(run_id, now)
+            await self._store.runs.cancel(run_id, now, by)
             head = await self._store.runs.head(run_id, now)
         return head
 
@@ -157,18 +164,18 @@ class RunService:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _start(self, run: Run) -> Run:
-        await self._store.runs.add(run, self._node, int(time.time()))
-        await self._begin(run, run.max_cost, 0)
+    async def _start(self, run: Run, by: Actor) -> Run:
+        await self._store.runs.add(run, self._node, int(time.time()), by)
+        await self._begin(run, run.max_cost, 0, None)
         return run
 
-    async def _begin(self, run: Run, max_cost: int | None, spent: int) -> None:
+    async def _begin(self, run: Run, max_cost: int | None, spent: int, by: Actor | None) -> None:
         """Raises Conflict; InvalidField for an evaluator that cannot be used here."""
         scorers = {
             each.name: scorer_of(each, allow_python=self._allow_python) for each in run.evaluators
         }
         now = int(time.time())
-        if not await self._store.runs.begin(run.id, self._node, now, max_cost):
+        if not await self._store.runs.begin(run, self._node, now, max_cost, by):
             raise Conflict(
                 f"The run {run.id!r} is running. If its process was killed, it can be resumed in "
                 "a few seconds",

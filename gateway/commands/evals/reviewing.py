@@ -122,7 +122,7 @@ def cancel(context: typer.Context, run_id: RunId) -> None:
 
     async def work(store: Store) -> str:
         now = int(time.time())
-        await store.evals.runs.cancel(run_id, now)
+        await store.evals.runs.cancel(run_id, now, operator())
         return (await store.evals.runs.head(run_id, now)).run.status
 
     status = with_store(context, work)

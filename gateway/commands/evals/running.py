@@ -22,7 +22,7 @@ from gateway.commands.evals.options import (
 )
 from gateway.commands.evals.results import print_report, write_reports
 from gateway.commands.evals.watching import key_of, watched, with_services
-from gateway.commands.output import FAILED, note
+from gateway.commands.output import FAILED, note, operator
 from gateway.commands.pairs import names, pairs
 from gateway.errors import InvalidField
 
@@ -94,7 +94,7 @@ def run(
     description = {field: value for field, value in given.items() if value is not None}
 
     async def work(services: Services) -> tuple[Run, Report]:
-        begun = await services.runs.start(description, key_of(services, key))
+        begun = await services.runs.start(description, key_of(services, key), operator())
         return await _ended(services, begun.id)
 
     _conclude(*with_services(context, work), Files(junit, json, csv, html))
@@ -147,7 +147,7 @@ def score(
 
     async def work(services: Services) -> tuple[Run, Report]:
         read = _file(file, columns) if file else None
-        begun = await services.runs.start(described, key_of(services, key), read)
+        begun = await services.runs.start(described, key_of(services, key), operator(), read)
         return await _ended(services, begun.id)
 
     _conclude(*with_services(context, work), Files(junit, json, csv, html))
@@ -166,7 +166,7 @@ def rerun(
     """Run once more what a run was, with its dataset, evaluators and models as they are now."""
 
     async def work(services: Services) -> tuple[Run, Report]:
-        begun = await services.runs.rerun(run_id, name, key_of(services, key))
+        begun = await services.runs.rerun(run_id, name, key_of(services, key), operator())
         return await _ended(services, begun.id)
 
     _conclude(*with_services(context, work), Files(junit, json, csv, html))
@@ -203,7 +203,7 @@ async def _resumed(services: Services, run_id: str, max_cost: int | None) -> Non
     told = False
     while True:
         try:
-            return await services.runs.resume(run_id, max_cost)
+            return await services.runs.resume(run_id, max_cost, operator())
         except Conflict:
             ended = (await runs.head(run_id, int(time.time()))).run.has_ended
             if ended or time.monotonic() > patience:

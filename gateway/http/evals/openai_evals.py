@@ -137,7 +137,7 @@ async def create_run(request: Request) -> Response:
     evaluators = evaluators_of(made.body["testing_criteria"], now)
     dataset = dataset_of(source, now)
     suite = suite_of(_name(body, made.name), source, dataset, now)
-    run = await services(request).runs.start_made(suite, dataset, evaluators, key)
+    run = await services(request).runs.start_made(suite, dataset, evaluators, key, actor(request))
     words = {"data_source": source, "metadata": _metadata(body)}
     await services(request).store.evals.openai.add_run(made.id, run.id, words)
     return json_response(await _run_view(request, made.id, run.id, words), 201)
@@ -171,9 +171,9 @@ async def get_run(request: Request) -> Response:
 
 async def cancel_run(request: Request) -> Response:
     """End a run; what was done is kept."""
-    admin(request)
+    by = actor(request)
     await _words(request)
-    await services(request).runs.cancel(request.path_params["run_id"])
+    await services(request).runs.cancel(request.path_params["run_id"], by)
     return await _shown(request)
 
 

@@ -31,7 +31,7 @@ async def start_run(request: Request) -> Response:
     own = admin(request)
     body = await read_object(request)
     key = _key(request, body.pop("key_id", None), own)
-    run = await services(request).runs.start(body, key)
+    run = await services(request).runs.start(body, key, actor(request))
     return await _begun(request, run.id)
 
 
@@ -80,18 +80,18 @@ async def list_items(request: Request) -> Response:
 
 async def cancel_run(request: Request) -> Response:
     """End a run; what was done is kept. Once it has ended this changes nothing."""
-    admin(request)
-    return json_response(head_view(await services(request).runs.cancel(_named(request))))
+    by = actor(request)
+    return json_response(head_view(await services(request).runs.cancel(_named(request), by)))
 
 
 async def resume_run(request: Request) -> Response:
     """Do what is left of a run; `{"max_cost": 5}` gives it another cap."""
-    admin(request)
+    by = actor(request)
     body = await read_object(request, optional=True)
     unknown = sorted(set(body) - {"max_cost"})
     if unknown:
         raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])
-    await services(request).runs.resume(_named(request), _cap(body.get("max_cost")))
+    await services(request).runs.resume(_named(request), _cap(body.get("max_cost")), by)
     return await _begun(request, _named(request))
 
 
@@ -106,7 +106,7 @@ async def rerun(request: Request) -> Response:
     if not isinstance(name, str | None):
         raise InvalidField("name takes a text", param="name")
     key = _key(request, body.get("key_id"), own)
-    run = await services(request).runs.rerun(_named(request), name, key)
+    run = await services(request).runs.rerun(_named(request), name, key, actor(request))
     return await _begun(request, run.id)
 
 

@@ -35,7 +35,7 @@ from gateway.evals.records import (
     Score,
 )
 from gateway.records import Actor
-from gateway.store.audit import noting
+from gateway.store.audit import note, noting
 from gateway.store.database import Database, uncancelled
 from gateway.store.evals.cases import drop_cases, put_cases, read_cases
 from gateway.store.evals.named import gate
@@ -55,12 +55,14 @@ class Runs:
         self._database = database
 
     @uncancelled
-    async def add(self, run: Run, owner: str, now: int) -> None:
+    async def add(self, run: Run, owner: str, now: int, by: Actor) -> None:
         """Store a new run, with what it was made of, for `owner` to begin."""
+        target = run.id, run.name
 
         def work(connection: Connection) -> None:
             put_cases(connection, run.dataset.version, run.dataset.cases)
             connection.execute(insert(eval_runs).values(_values(run, owner, now)))
+            connection.execute(noting(by, "run.add", target, None, _view(run)))
 
         await self._database.append_in_thread(work)
 
@@ -127,14 +129,17 @@ class Runs:
             return set(await connection.scalars(query))
 
     @uncancelled
-    async def begin(self, run_id: str, owner: str, now: int, max_cost: int | None) -> bool:
+    async def begin(
+        self, run: Run, owner: str, now: int, max_cost: int | None, by: Actor | None = None
+    ) -> bool:
         """Take a run that nobody runs, or that is `owner`'s, and give it this cap; says whether
-        that could be."""
+        that could be. `by` is whoever takes it up again.
+        """
         free = eval_runs.c.status.in_(("interrupted", "failed", "cancelled"))
         own = (eval_runs.c.status == "pending") & (eval_runs.c.owner == owner)
         taken = (
             update(eval_runs)
-            .where(eval_runs.c.id == run_id, free | own)
+            .where(eval_runs.c.id == run.id, free | own)
             .values(
                 status="running",
                 owner=owner,
@@ -146,7 +151,8 @@ class Runs:
                 error=None,
             )
         )
-        return await self._changed(taken)
+        after = {"status": "running", "max_cost": max_cost}
+        return await self._changed(taken, run, "run.resume", by, after)
 
     @uncancelled
     async def store(
@@ -176,19 +182,32 @@ class Runs:
 
     @uncancelled
     async def end(
-        self, run_id: str, owner: str, status: RunStatus, now: int, error: str | None = None
+        self,
+        run: Run,
+        owner: str,
+        status: RunStatus,
+        now: int,
+        error: str | None = None,
+        by: Actor | None = None,
     ) -> bool:
-        """Say how `owner`'s run ended, unless it is no longer its own."""
-        ended = _of(run_id, owner)
+        """Say how `owner`'s run ended, unless it is no longer its own; `by` is who cancelled it."""
+        ended = _of(run.id, owner)
         return await self._changed(
-            ended.values(status=status, ended_at=now, error=error, expected_at=None)
+            ended.values(status=status, ended_at=now, error=error, expected_at=None),
+            run,
+            "run.cancel",
+            by,
+            {"status": status},
         )
 
     @uncancelled
-    async def cancel(self, run_id: str, now: int) -> bool:
-        """Cancel a run that is running, wherever; says whether it was."""
+    async def cancel(self, run_id: str, now: int, by: Actor) -> bool:
+        """Cancel a run that is running, wherever; says whether it was. Raises NotFound."""
+        run = (await self.head(run_id, now)).run
         live = update(eval_runs).where(eval_runs.c.id == run_id, eval_runs.c.status.in_(_LIVE))
-        return await self._changed(live.values(status="cancelled", ended_at=now, expected_at=None))
+        cancelled = live.values(status="cancelled", ended_at=now, expected_at=None)
+        after = {"status": "cancelled"}
+        return await self._changed(cancelled, run, "run.cancel", by, after)
 
     @uncancelled
     async def remove(self, run_id: str, now: int, by: Actor) -> None:
@@ -201,8 +220,7 @@ class Runs:
                 return False
             connection.execute(delete(eval_items).where(eval_items.c.run_id == run_id))
             drop_cases(connection, run.dataset.version)
-            view = {"name": run.name, "suite": run.suite}
-            connection.execute(noting(by, "run.remove", (run_id, run.name), view, None))
+            connection.execute(noting(by, "run.remove", (run_id, run.name), _view(run), None))
             return True
 
         if not await self._database.append_in_thread(work):
@@ -219,7 +237,7 @@ class Runs:
         # Whoever only looks writes nothing, but for this once.
         if found is not None:
             interrupted = update(eval_runs).where(*dead)
-            await self._changed(
+            await self._bury(
                 interrupted.values(
                     status="interrupted",
                     ended_at=eval_runs.c.beat_at,
@@ -229,9 +247,21 @@ class Runs:
             )
 
     @uncancelled
-    async def _changed(self, statement: Update) -> bool:
+    async def _bury(self, statement: Update) -> None:
         async with self._database.append() as connection:
-            return bool((await connection.execute(statement)).rowcount)
+            await connection.execute(statement)
+
+    async def _changed(
+        self, statement: Update, run: Run, action: str, by: Actor | None, after: dict[str, Any]
+    ) -> bool:
+        """Change a run's row, and note it where somebody wanted that; says whether it was there."""
+        async with self._database.append() as connection:
+            changed = bool((await connection.execute(statement)).rowcount)
+            if changed and by is not None:
+                before = {"status": run.status, "max_cost": run.max_cost}
+                before = {name: before[name] for name in after}
+                await note(connection, by, action, (run.id, run.name), before, after)
+        return changed
 
 
 def _of(run_id: str, owner: str) -> Update:
@@ -288,6 +318,20 @@ def _values(run: Run, owner: str, now: int) -> dict[str, Any]:
         "owner": owner,
         "beat_at": now,
         "created_at": run.created_at,
+    }
+
+
+def _view(run: Run) -> dict[str, Any]:
+    """For the audit log."""
+    return {
+        "name": run.name,
+        "suite": run.suite,
+        "dataset": run.dataset.name,
+        "models": list(run.targets),
+        "evaluators": [evaluator.name for evaluator in run.evaluators],
+        "repeat": run.repeat,
+        "max_cost": run.max_cost,
+        "key_id": run.key_id,
     }
 
 

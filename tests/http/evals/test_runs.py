@@ -11,10 +11,10 @@ import pytest
 from starlette.responses import Response
 
 from gateway.display import timestamp
-from gateway.evals import runner, service
+from gateway.evals import model_calls, runner, service
 from gateway.store.evals import Runs
 from tests.http.evals.conftest import CAPITALS, ROWS, SUITE, Evaluating
-from tests.servers import Json, answer, completion
+from tests.servers import TESTER, Json, answer, completion
 
 # gpt-4o's, for 11 and 6 tokens, in dollars.
 CALL = (11 * 2500 + 6 * 10_000) / 10**9
@@ -216,7 +216,7 @@ async def test_a_run_that_is_cancelled_elsewhere_ends_here(
         await asyncio.sleep(0.01)
     # As another process does.
     runs = evals.gateway.app.state.services.store.evals.runs
-    assert await runs.cancel(begun["id"], begun_at := int(time.time()))
+    assert await runs.cancel(begun["id"], begun_at := int(time.time()), TESTER)
     await evals.gateway.provider.left.wait()
     run = await evals.ended(begun["id"])
     assert (run["status"], run["progress"]["done"]) == ("cancelled", 0)
@@ -300,6 +300,18 @@ async def test_limits_of_the_key_are_waited_for(evals: Evaluating) -> None:
     run = await evals.run(key_id=key["id"])
     assert (run["status"], run["progress"]["errors"]) == ("completed", 0)
     assert evals.provider.busiest == 1
+
+
+async def test_limits_are_not_waited_for_without_end(
+    evals: Evaluating, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_calls, "LONGEST_WAIT", 0.5)
+    await evals.set_up()
+    key = await evals.gateway.issue_key(rpm_limit=1)
+    run = await evals.run(key_id=key["id"])
+    assert (run["status"], run["progress"]["errors"]) == ("completed", 2)
+    [item, *_] = (await evals.do("GET", f"/runs/{run['id']}/items?status=error"))["data"]
+    assert item["error"].startswith("No room within limits")
 
 
 async def test_a_spent_budget_ends_a_run(evals: Evaluating) -> None:

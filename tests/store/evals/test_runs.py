@@ -20,8 +20,8 @@ ITEMS = list(enumerate([item(), FAILED, ERROR, UNGRADED]))
 
 
 async def begun(store: Store, run_id: str = "run_1", now: int = 1000) -> None:
-    await store.evals.runs.add(run(run_id), "me", now)
-    assert await store.evals.runs.begin(run_id, "me", now, 5)
+    await store.evals.runs.add(run(run_id), "me", now, TESTER)
+    assert await store.evals.runs.begin(run(run_id), "me", now, 5)
 
 
 async def status(store: Store, now: int) -> str:
@@ -30,9 +30,9 @@ async def status(store: Store, now: int) -> str:
 
 async def test_a_run_and_its_items_come_back_as_they_were_stored(store: Store) -> None:
     runs = store.evals.runs
-    await runs.add(run(), "me", 1000)
+    await runs.add(run(), "me", 1000, TESTER)
     assert await runs.get("run_1", 1000) == run()
-    assert await runs.begin("run_1", "me", 1001, 10**18)
+    assert await runs.begin(run(), "me", 1001, 10**18)
     assert await runs.store("run_1", "me", ITEMS, 99, 1002, 1100)
     assert await runs.all_items("run_1") == [each for _, each in ITEMS]
     assert await runs.done("run_1") == {0, 1, 2, 3}
@@ -48,7 +48,7 @@ async def test_a_run_and_its_items_come_back_as_they_were_stored(store: Store) -
         assert ([each for _, each in found], more) == (expected, False)
     page, more = await runs.items("run_1", 2, after=0)
     assert ([position for position, _ in page], more) == ([1, 2], True)
-    assert await runs.end("run_1", "me", "completed", 1003)
+    assert await runs.end(run(), "me", "completed", 1003)
     ended = (await runs.head("run_1", 1003)).run
     assert (ended.status, ended.ended_at, ended.error) == ("completed", 1003, None)
     with pytest.raises(NotFound):
@@ -58,16 +58,16 @@ async def test_a_run_and_its_items_come_back_as_they_were_stored(store: Store) -
 async def test_a_run_is_one_process_s_at_a_time(store: Store) -> None:
     runs = store.evals.runs
     await begun(store)
-    assert not await runs.begin("run_1", "other", 1000, None)
+    assert not await runs.begin(run(), "other", 1000, None)
     assert not await runs.store("run_1", "other", ITEMS, 1, 1000, None)
-    assert not await runs.end("run_1", "other", "completed", 1000)
+    assert not await runs.end(run(), "other", "completed", 1000)
     assert await runs.done("run_1") == set()
-    assert await runs.cancel("run_1", 1001)
-    assert not await runs.cancel("run_1", 1001)
+    assert await runs.cancel("run_1", 1001, TESTER)
+    assert not await runs.cancel("run_1", 1001, TESTER)
     assert not await runs.store("run_1", "me", ITEMS, 1, 1001, None)
-    assert not await runs.end("run_1", "me", "completed", 1001)
+    assert not await runs.end(run(), "me", "completed", 1001)
     assert await status(store, 1001) == "cancelled"
-    assert await runs.begin("run_1", "other", 1002, None)
+    assert await runs.begin(run(), "other", 1002, None)
     assert await runs.store("run_1", "other", ITEMS, 1, 1002, None)
 
 
@@ -82,15 +82,38 @@ async def test_who_is_silent_has_died(store: Store) -> None:
     assert (ended.ended_at, ended.error is not None) == (1010, True)
     # It was only slow, and learns that it is taken for dead.
     assert not await runs.store("run_1", "me", [], 1, 1030, None)
-    assert await runs.begin("run_1", "other", 1030, None)
+    assert await runs.begin(run(), "other", 1030, None)
     assert (await runs.head("run_1", 1030)).run.error is None
+
+
+async def test_who_begins_cancels_and_takes_up_a_run_is_noted(store: Store) -> None:
+    runs = store.evals.runs
+    await begun(store)
+    await runs.cancel("run_1", 1001, TESTER)
+    stopped = (await runs.head("run_1", 1001)).run
+    await runs.begin(stopped, "me", 1002, 7, TESTER)
+    await runs.end(replace(stopped, status="running"), "me", "cancelled", 1003, None, TESTER)
+    await runs.remove("run_1", 1004, TESTER)
+    changes, _ = await store.audit.page(9)
+    found = [(change.action, change.before, change.after) for change in reversed(changes)]
+    assert [action for action, _, _ in found] == [
+        "run.add",
+        "run.cancel",
+        "run.resume",
+        "run.cancel",
+        "run.remove",
+    ]
+    cancelled = {"status": "cancelled", "max_cost": 5}
+    assert found[1][1:] == ({"status": "running"}, {"status": "cancelled"})
+    assert found[2][1:] == (cancelled, {"status": "running", "max_cost": 7})
+    assert found[0][2] == found[4][1] | {"max_cost": 10**18}  # type: ignore[operator]
 
 
 async def test_runs_come_in_pages_newest_first(store: Store) -> None:
     runs = store.evals.runs
     for number, created in enumerate((3, 1, 2, 2)):
         made = run(f"run_{number}", created_at=created, suite="ci" if number else None)
-        await runs.add(made, "me", 1000)
+        await runs.add(made, "me", 1000, TESTER)
     found, more = await runs.page(2, 1000)
     assert ([head.run.id for head in found], more) == (["run_0", "run_3"], True)
     found, more = await runs.page(2, 1000, after="run_3")
@@ -105,7 +128,7 @@ async def test_a_running_run_is_not_removed(store: Store) -> None:
     await runs.store("run_1", "me", ITEMS, 1, 1001, None)
     with pytest.raises(Conflict, match="cancel it first"):
         await runs.remove("run_1", 1001, TESTER)
-    await runs.end("run_1", "me", "completed", 1001)
+    await runs.end(run(), "me", "completed", 1001)
     await runs.remove("run_1", 1001, TESTER)
     assert await runs.done("run_1") == set()
     changes, _ = await store.audit.page(1)
