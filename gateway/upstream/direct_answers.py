@@ -23,6 +23,7 @@ from gateway.upstream.usage import is_report, read_usage, service_tier
 
 Json = dict[str, Any]
 
+BROKE_OFF = "The provider broke off its answer"
 _DONE = b"[DONE]"
 _SHAPES = {
     Operation.CHAT: ("choices", "chat completion of OpenAI's"),
@@ -121,7 +122,7 @@ class _Completions:
 
     def end(self) -> Piece | None:
         if not self._finished:
-            raise broken_answer("The provider broke off its answer")
+            raise broken_answer(BROKE_OFF)
         return Piece({}, self._counted) if self._counted else None
 
 
@@ -166,7 +167,7 @@ class _Responses:
 
 def _check_ended(reading: Events) -> None:
     if not reading.ended:
-        raise broken_answer("The provider broke off its answer")
+        raise broken_answer(BROKE_OFF)
 
 
 def _parsed(data: bytes, fault: str) -> Json:

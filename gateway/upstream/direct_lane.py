@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, suppress
 
-import aiohttp
 import httpx
 
 from gateway.errors import NotReady, UpstreamError, broken_answer
@@ -22,12 +21,12 @@ from gateway.upstream.direct_answers import TELLS, Events
 from gateway.upstream.direct_requests import Target, request_body
 from gateway.upstream.event_stream import EventReader, EventTooLarge
 from gateway.upstream.failures import upstream_error
+from gateway.upstream.http_client import HttpClient, Response
 from gateway.upstream.lane import Piece, Timeouts, Whole, in_time
 from gateway.upstream.reports import Witness
 
 # A connection whose last answer was read to its end can be used again.
 _REST_SECONDS = 0.1
-_KEEPALIVE_SECONDS = 60.0
 _MOST_TARGETS = 10_000
 
 Refused = Callable[[Model, httpx.Response], Awaitable[Exception]]
@@ -40,30 +39,18 @@ class DirectLane:
     def __init__(self, refused: Refused, max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES) -> None:
         self._refused = refused
         self._max_answer_bytes = max_answer_bytes
-        self._session: aiohttp.ClientSession | None = None
+        self._client: HttpClient | None = None
         # Of models that patterns stand for, callers choose the names.
         self._targets: OrderedDict[tuple[str, str], tuple[Model, Model, Target]] = OrderedDict()
 
     def start(self) -> None:
         """To be called in the event loop."""
-        connector = aiohttp.TCPConnector(
-            # Who may call is told by keys and deployments.
-            limit=0,
-            # With the certificates that litellm's calls go by.
-            ssl=httpx.create_ssl_context(),
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-        )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept"),
-        )
+        # With the certificates that litellm's calls go by.
+        self._client = HttpClient(httpx.create_ssl_context())
 
     async def aclose(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._client is not None:
+            await self._client.aclose()
 
     async def complete(self, call: Call, model: Model, settings: CallSettings) -> Whole:
         """The whole answer; see `Lane.complete`."""
@@ -71,10 +58,12 @@ class DirectLane:
         answered = False
         try:
             async with asyncio.timeout(Timeouts.of(call, model, settings).answer):
-                async with self._sent(call, model, target) as response:
-                    answered = True
-                    pieces = self._bytes(response)
-                    raw = b"".join([piece async for piece in pieces])
+                response = await self._sent(call, model, target)
+                answered = True
+                try:
+                    raw = await self._whole(response)
+                finally:
+                    response.close()
             return direct_answers.whole(raw, call, _witness(call, model))
         except Exception as error:
             raise upstream_error(error, model.secrets, answered=answered) from error
@@ -93,12 +82,15 @@ class DirectLane:
 
         async def batches() -> AsyncGenerator[list[Piece]]:
             nonlocal answered
-            async with self._sent(call, model, target) as response:
-                answered = True
+            response = await self._sent(call, model, target)
+            answered = True
+            try:
                 reading = direct_answers.events(call, _witness(call, model))
                 async with aclosing(self._events(response, reading)) as found:
                     async for batch in found:
                         yield batch
+            finally:
+                response.close()
 
         tells = TELLS[call.operation]
         async with aclosing(in_time(batches(), timeouts, began, tells, fault)) as timed:
@@ -116,64 +108,83 @@ class DirectLane:
                 self._targets.popitem(last=False)
         return known[1:]
 
-    @asynccontextmanager
-    async def _sent(
-        self, call: Call, model: Model, target: Target
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A good answer, of which nothing is read yet."""
-        if self._session is None:
+    async def _sent(self, call: Call, model: Model, target: Target) -> Response:
+        """A good answer, of which nothing is read yet. It must be closed."""
+        if self._client is None:
             raise NotReady("The gateway is not running")
-        async with self._session.post(
-            target.url(call.operation),
-            data=request_body(call, model, target),
-            headers=target.headers_of(call),
-            proxy=target.proxy,
-            # A provider could send a call on, prompt and all, to an address of its choice.
-            allow_redirects=False,
-        ) as response:
-            if not 200 <= response.status < 300:
-                content = b"".join([piece async for piece in self._bytes(response)])
-                raise await self._refused(model, _as_httpx(response, content))
-            http_answers.kind_of(response.headers)
-            yield response
+        body = request_body(call, model, target)
+        response = await self._client.post(target.route, target.head(call), body)
+        try:
+            # A redirect is none: a provider could send a call on, prompt and all, to an address of
+            # its choice.
+            if 200 <= response.status < 300:
+                http_answers.kind_of(response.headers)
+                return response
+            content = await self._whole(response)
+            refusal = _as_httpx(response, content, target.url(call.operation))
+        except BaseException:
+            response.close()
+            raise
+        response.close()
+        raise await self._refused(model, refusal)
 
-    async def _bytes(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-        """What an answer consists of, decompressed."""
-        compressed = http_answers.is_compressed(response.headers)
-        decompressor = http_answers.Decompressor() if compressed else None
-        left = self._max_answer_bytes
-        async for received in response.content.iter_any():
-            for piece in decompressor.feed(received) if decompressor else (received,):
-                left -= len(piece)
-                if left < 0:
-                    raise broken_answer(http_answers.TOO_LARGE)
-                yield piece
+    async def _whole(self, response: Response) -> bytes:
+        contents = _Contents(response.headers, self._max_answer_bytes)
+        pieces: list[bytes] = []
+        while received := await response.read():
+            pieces += contents.feed(received)
+        return b"".join(pieces)
 
-    async def _events(
-        self, response: aiohttp.ClientResponse, reading: Events
-    ) -> AsyncGenerator[list[Piece]]:
+    async def _events(self, response: Response, reading: Events) -> AsyncGenerator[list[Piece]]:
+        contents = _Contents(response.headers, self._max_answer_bytes)
         reader = EventReader()
         batch: list[Piece] = []
-        async with aclosing(self._bytes(response)) as received:
-            async for piece in received:
+        while not reading.ended and (received := await _more(response)):
+            for piece in contents.feed(received):
                 batch, fault = _taken(reader, piece, reading)
                 if reading.ended:
                     break
                 if batch:
                     yield batch
+                    batch = []
                 if fault is not None:
                     raise fault
-            else:
-                batch = []
-            if (last := reading.end()) is not None:
-                batch.append(last)
-            if batch:
-                yield batch
-            if reading.ended:
-                # Whatever comes of the rest: nothing is missing.
-                with suppress(Exception):
-                    async with asyncio.timeout(_REST_SECONDS):
-                        await anext(received, None)
+        if (last := reading.end()) is not None:
+            batch.append(last)
+        if batch:
+            yield batch
+        if reading.ended and not response.at_end:
+            # Whatever comes of the rest: nothing is missing.
+            with suppress(Exception):
+                async with asyncio.timeout(_REST_SECONDS):
+                    await response.read()
+
+
+class _Contents:
+    """What an answer consists of, decompressed, up to the most that is read of one."""
+
+    def __init__(self, headers: Mapping[str, str], most_bytes: int) -> None:
+        """Raises UpstreamError where they name an encoding that was not asked for."""
+        compressed = http_answers.is_compressed(headers)
+        self._decompressor = http_answers.Decompressor() if compressed else None
+        self._left = most_bytes
+
+    def feed(self, received: bytes) -> Iterator[bytes]:
+        """Raises UpstreamError."""
+        pieces = self._decompressor.feed(received) if self._decompressor else (received,)
+        for piece in pieces:
+            self._left -= len(piece)
+            if self._left < 0:
+                raise broken_answer(http_answers.TOO_LARGE)
+            yield piece
+
+
+async def _more(response: Response) -> bytes:
+    """Of a stream. Raises UpstreamError."""
+    try:
+        return await response.read()
+    except httpx.TransportError as error:
+        raise broken_answer(direct_answers.BROKE_OFF) from error
 
 
 def _taken(
@@ -199,11 +210,11 @@ def _witness(call: Call, model: Model) -> Witness:
     return Witness(model.provider, call.operation, call.body.get("service_tier"))
 
 
-def _as_httpx(response: aiohttp.ClientResponse, content: bytes) -> httpx.Response:
+def _as_httpx(response: Response, content: bytes, url: str) -> httpx.Response:
     headers = {
         name: value
         for name, value in response.headers.items()
-        if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+        if name not in ("content-encoding", "content-length", "transfer-encoding")
     }
-    request = httpx.Request(response.method, str(response.url))
+    request = httpx.Request("POST", url)
     return httpx.Response(response.status, headers=headers, content=content, request=request)

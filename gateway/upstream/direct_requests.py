@@ -7,17 +7,22 @@ where that cannot be done safely is the body written anew.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import orjson
 
+from gateway.errors import Misconfigured
 from gateway.litellm_names import DIRECT_DEFAULTS
 from gateway.records import Call, Model, Operation
+from gateway.upstream.http_routes import Route, written
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -46,10 +51,12 @@ class Target:
     """What the operator wants in every body."""
     proxy: str | None
     """That the environment names for the way there."""
+    route: Route
+    _heads: dict[Operation, bytes] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, model: Model) -> Target:
-        """For a model whose references are resolved."""
+        """For a model whose references are resolved. Raises Misconfigured."""
         params = model.params
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
         secret = model.secrets.get("api_key")
@@ -72,10 +79,29 @@ class Target:
         defaults = {name: params[name] for name in DIRECT_DEFAULTS if name in params}
         extra = {**params.get("extra_body", {}), **model.secrets.get("extra_body", {})}
         base = base.rstrip("/")
-        return cls(model.provider, base, headers, defaults, extra, _proxy(base))
+        proxy = _proxy(base)
+        try:
+            written(headers)
+            route = Route.of(base, proxy)
+        except ValueError as error:
+            log.error("The model %r cannot be called: %s", model.name, error)
+            raise Misconfigured(
+                f"The model {model.name!r} is not set up rightly; the gateway's log says more"
+            ) from error
+        return cls(model.provider, base, headers, defaults, extra, proxy, route)
 
     def url(self, operation: Operation) -> str:
         return f"{self.base}{'/v1' if self.provider == 'anthropic' else ''}{operation.value}"
+
+    def head(self, call: Call) -> bytes:
+        """How the request of a call begins; see `Route.head`."""
+        if call.headers:
+            return self.route.head(self.url(call.operation), self.headers_of(call))
+        known = self._heads.get(call.operation)
+        if known is None:
+            known = self.route.head(self.url(call.operation), self.headers)
+            self._heads[call.operation] = known
+        return known
 
     def headers_of(self, call: Call) -> Mapping[str, str]:
         """Those of a call: the betas of both the operator and the caller, where both name some."""
