@@ -66,15 +66,19 @@ class Response:
 
 
 class HttpClient:
-    """Connections to all servers. To be made and used in one event loop."""
+    """Connections to all servers. To be made and used in one event loop.
+
+    Attributes:
+        resting: How many wait for another request.
+    """
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
         self._loop = asyncio.get_running_loop()
         self._all: set[Connection] = set()
         # By their routes' names; those that have rested longest first.
-        self._resting: dict[str, list[Connection]] = {}
-        self._count = 0
+        self._by_route: dict[str, list[Connection]] = {}
+        self.resting = 0
         self._sweep_at: asyncio.TimerHandle | None = None
         self._closed = False
         self._emptied: asyncio.Future[None] | None = None
@@ -99,12 +103,12 @@ class HttpClient:
 
     def take_back(self, connection: Connection) -> None:
         """Keep the connection of an answer, or end it where that cannot be."""
-        if not connection.rest() or self._count >= MOST_RESTING:
+        if not connection.rest() or self.resting >= MOST_RESTING:
             connection.abort()
             return
         connection.rested = self._loop.time()
-        self._resting.setdefault(connection.route, []).append(connection)
-        self._count += 1
+        self._by_route.setdefault(connection.route, []).append(connection)
+        self.resting += 1
         if self._sweep_at is None:
             self._sweep_at = self._loop.call_later(KEEPALIVE_SECONDS, self._sweep)
 
@@ -123,11 +127,12 @@ class HttpClient:
 
     def _rested(self, route: Route) -> Connection | None:
         """The one that was used last."""
-        resting = self._resting.get(route.name)
+        resting = self._by_route.get(route.name)
         while resting:
             connection = resting.pop()
-            self._count -= 1
-            if connection.rested > self._loop.time() - KEEPALIVE_SECONDS:
+            self.resting -= 1
+            long_since = connection.rested <= self._loop.time() - KEEPALIVE_SECONDS
+            if not (connection.over or long_since):
                 return connection
             connection.abort()
         return None
@@ -136,21 +141,21 @@ class HttpClient:
         """End those that nobody needed for long."""
         self._sweep_at = None
         until = self._loop.time() - KEEPALIVE_SECONDS
-        for connection in [each for resting in self._resting.values() for each in resting]:
-            if connection.rested <= until:
-                connection.abort()
-                self._forget(connection)
-        if self._resting:
-            oldest = min(resting[0].rested for resting in self._resting.values())
+        for route, resting in list(self._by_route.items()):
+            while resting and resting[0].rested <= until:
+                resting[0].abort()
+                self._forget(resting[0])
+            if not resting:
+                del self._by_route[route]
+        if self._by_route:
+            oldest = min(resting[0].rested for resting in self._by_route.values())
             self._sweep_at = self._loop.call_at(oldest + KEEPALIVE_SECONDS, self._sweep)
 
     def _forget(self, connection: Connection) -> None:
-        resting = self._resting.get(connection.route, [])
+        resting = self._by_route.get(connection.route, [])
         if connection in resting:
             resting.remove(connection)
-            self._count -= 1
-            if not resting:
-                del self._resting[connection.route]
+            self.resting -= 1
 
     # --- Connections that are made ---------------------------------------------------------------
 

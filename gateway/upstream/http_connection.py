@@ -23,7 +23,8 @@ class Connection(asyncio.Protocol):
     Attributes:
         reader: Of the answer to it.
         route: The name of the way that it leads.
-        lost: Whether it has come to its end.
+        over: Whether it has ended or failed, as far as is known.
+        lost: Whether nothing of it is left.
         rested: By the loop's clock, when it had its last answer.
     """
 
@@ -33,12 +34,12 @@ class Connection(asyncio.Protocol):
         """`tell` is called at its end."""
         self.reader = AnswerReader()
         self.route = route
+        self.over = False
         self.lost = False
         self._tell = tell
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        # Whether it has neither ended nor failed, as far as is known.
-        self._usable = False
+        self._made = False
         self._busy = False
         self._paused = False
         self._error: Exception | None = None
@@ -50,7 +51,7 @@ class Connection(asyncio.Protocol):
         """Make a request."""
         self.reader.expect()
         self._busy = True
-        if not self._usable:
+        if self.over:
             # As `answered` will say.
             return
         if len(body) <= _MOST_JOINED:
@@ -91,14 +92,15 @@ class Connection(asyncio.Protocol):
     def rest(self) -> bool:
         """Whether another request can be made now."""
         self._busy = False
-        free = self._usable and self.reader.complete and self.reader.reusable
+        free = not self.over and self.reader.complete and self.reader.reusable
         # Who has answered before all was sent will not read the rest as a request's end.
         return free and not self._transport.get_write_buffer_size()
 
     def abort(self) -> None:
         """End it at once."""
-        self._usable = False
-        self._transport.abort()
+        self.over = True
+        if self._made:
+            self._transport.abort()
 
     async def _changed(self) -> None:
         self._waiter = self._loop.create_future()
@@ -111,7 +113,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._usable = True
+        self._made = True
+        if self.over:
+            # Of a tunnel, from which something came before it was open.
+            self.abort()
 
     def data_received(self, data: bytes) -> None:
         if not self._busy or self._error is not None:
@@ -138,7 +143,7 @@ class Connection(asyncio.Protocol):
         self._tell(self)
 
     def _end(self, exc: Exception | None) -> None:
-        self._usable = False
+        self.over = True
         if exc is None:
             self.reader.end()
         if not self.reader.complete and self._error is None:
