@@ -236,6 +236,7 @@ async def test_no_more_is_read_than_is_asked_for(client: HttpClient, server: Fau
         await wire.send(OK + b"Content-Length: %d\r\n\r\n" % size)
         for _ in range(size // MEBIBYTE):
             await wire.send(b"x" * MEBIBYTE)
+        await wire.gone()
 
     server.script = script
     with closing(await post(client, server.url)) as response:
