@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from gateway.records import Operation
 from tests import messages, responses
+from tests.faulty import Faulty, Wire
 from tests.servers import Gateway, Json, answer, chunk, chunks, completion, usage
 from tests.upstream.conftest import events
 
@@ -196,6 +197,34 @@ async def test_a_redirect_is_an_error(gateway: Gateway, key: str) -> None:
     assert got.status_code >= 500
     assert "127.0.0.1" not in got.text
     assert len(gateway.provider.received) == 1
+
+
+async def test_what_is_no_http_is_an_error(gateway: Gateway, key: str) -> None:
+    async def script(wire: Wire) -> None:
+        await wire.read()
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with Faulty(script).serving() as faulty:
+        await gateway.add_model("odd", base_url=f"{faulty.url}/v1")
+        got = await gateway.chat(key, "odd")
+    message = "The provider's answer is no proper HTTP"
+    assert (got.status_code, got.json()["error"]["message"]) == (502, message)
+
+
+async def test_a_header_that_cannot_be_sent_is_the_operators(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TWO_LINES", "secret\r\nx-evil: 1")
+    headers = {"x-own": "os.environ/TWO_LINES"}
+    await gateway.add_model("headed", litellm_params={"extra_headers": headers})
+    got = await gateway.chat(key, "headed")
+    assert (got.status_code, got.json()["error"]["message"]) == (
+        500,
+        "The model 'headed' is not set up rightly; the gateway's log says more",
+    )
+    assert gateway.provider.received == []
+    assert "'x-own' is no header, or has a value that no header can have" in caplog.text
+    assert "secret" not in caplog.text
 
 
 @pytest.mark.parametrize(
