@@ -242,13 +242,9 @@ async def read_body(request: Request) -> bytes:
 
 async def pieces(request: Request, limit: int) -> AsyncGenerator[bytes]:
     """A request's body as it comes. Raises BodyTooLarge and TooSlow, as `read_object` does."""
-    too_large = BodyTooLarge(
-        f"The body is larger than {limit} bytes, the most this gateway reads "
-        "(GATEWAY_MAX_BODY_BYTES)."
-    )
     declared = headers_of(request).get("content-length", "0")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise too_large
+        raise _too_large(limit)
     read = 0
     while True:
         try:
@@ -264,10 +260,17 @@ async def pieces(request: Request, limit: int) -> AsyncGenerator[bytes]:
         piece: bytes = message.get("body", b"")
         read += len(piece)
         if read > limit:
-            raise too_large
+            raise _too_large(limit)
         yield piece
         if not message.get("more_body"):
             return
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(
+        f"The body is larger than {limit} bytes, the most this gateway reads "
+        "(GATEWAY_MAX_BODY_BYTES)."
+    )
 
 
 async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
