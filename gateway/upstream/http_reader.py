@@ -7,6 +7,7 @@ number, folded headers, lines that end otherwise than HTTP's do. What it lets pa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -28,6 +29,11 @@ class Headers(Mapping[str, str]):
 
     def __getitem__(self, name: str) -> str:
         return self._fields[name.encode("latin-1")].decode("latin-1")
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        # Mapping's own raises an exception for each header that there is not.
+        value = self._fields.get(name.encode("latin-1"))
+        return default if value is None else value.decode("latin-1")
 
     def __iter__(self) -> Iterator[str]:
         return (name.decode("latin-1") for name in self._fields)

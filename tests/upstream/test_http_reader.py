@@ -171,6 +171,7 @@ def test_headers() -> None:
     reader = AnswerReader()
     reader.feed(OK + b"X-A: 1 \r\nx-a:2\r\nSet-Cookie: \xe9\r\nContent-Length: 0\r\n\r\n")
     assert dict(reader.headers) == {"x-a": "1, 2", "set-cookie": "é", "content-length": "0"}
+    assert (reader.headers.get("x-a"), reader.headers.get("x-b", "none")) == ("1, 2", "none")
     assert "x-b" not in reader.headers
 
 
