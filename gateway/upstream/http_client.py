@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import ssl
 from collections.abc import Mapping
 from typing import cast
@@ -17,6 +16,7 @@ import httpx
 from aiohappyeyeballs import start_connection
 
 from gateway.errors import NotReady
+from gateway.upstream.http_addresses import Addresses
 from gateway.upstream.http_connection import Connection
 from gateway.upstream.http_reader import MOST_HEAD_BYTES
 from gateway.upstream.http_routes import Proxy, Route, written
@@ -75,6 +75,7 @@ class HttpClient:
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
         self._loop = asyncio.get_running_loop()
+        self._addresses = Addresses()
         self._all: set[Connection] = set()
         # By their routes' names; those that have rested longest first.
         self._by_route: dict[str, list[Connection]] = {}
@@ -117,6 +118,7 @@ class HttpClient:
         self._closed = True
         if self._sweep_at is not None:
             self._sweep_at.cancel()
+        await self._addresses.aclose()
         if self._all:
             self._emptied = self._loop.create_future()
             for connection in list(self._all):
@@ -178,7 +180,7 @@ class HttpClient:
 
     async def _connect(self, to: Route | Proxy, protocol: asyncio.Protocol) -> asyncio.Transport:
         loop = self._loop
-        addresses = await loop.getaddrinfo(to.host, to.port, type=socket.SOCK_STREAM)
+        addresses = await self._addresses.of(to.host, to.port)
         connected = await start_connection(
             addresses, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=loop
         )
