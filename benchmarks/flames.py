@@ -25,11 +25,16 @@ _CONNECTIONS = 16
 # What stands for a part, in the order in which it is looked for in a stack, from its top.
 _PARTS = {
     "send to the client": ("_Gathering._send",),
-    "send to the provider": ("StreamWriter._writelines",),
+    "send to the provider": ("Connection.send (gateway/upstream/http_connection",),
     "ledger in the database": ("(gateway/store/", "(sqlalchemy/", "(aiosqlite/"),
     "litellm": ("(litellm/",),
     "openai package": ("(openai/",),
-    "HTTP client": ("(aiohttp/", "(httpx/", "(httpcore/"),
+    "HTTP client": (
+        *(f"(gateway/upstream/http_{part}" for part in ("client", "connection", "reader")),
+        "(aiohttp/",
+        "(httpx/",
+        "(httpcore/",
+    ),
     "HTTP server": ("(uvicorn/", "(starlette/"),
     "reading the request": ("read_call",),
     "limits, budget, ledger row": (
