@@ -70,15 +70,16 @@ class EventReader:
         return found
 
     def _plain_events(self, found: list[tuple[str, bytes]]) -> None:
-        """Take events of one line `data: …` from the beginning, as nearly all are."""
-        *blocks, _ = self._rest.split(b"\n\n")
-        taken = 0
-        for block in blocks:
-            if not block.startswith(b"data: ") or b"\n" in block or len(block) > self.most_bytes:
-                break
-            found.append(("", bytes(block[6:])))
-            taken += len(block) + 2
-        del self._rest[:taken]
+        """Take the events, if all of them are one line `data: …`, as they nearly always are."""
+        end = self._rest.rfind(b"\n\n")
+        plain = bytes(self._rest[: max(end, 0)])
+        if not plain.startswith(b"data: ") or len(plain) > self.most_bytes:
+            return
+        each = plain[len(b"data: ") :].split(b"\n\ndata: ")
+        # Or else one of them has other lines, too.
+        if plain.count(b"\n") == 2 * (len(each) - 1):
+            found += [("", data) for data in each]
+            del self._rest[: end + 2]
 
     def _line(self, line: bytes, found: list[tuple[str, bytes]]) -> None:
         if not line:
