@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 RoutingStrategy = Literal[
     "simple-shuffle", "least-busy", "latency-based-routing", "cost-based-routing"
@@ -17,6 +17,10 @@ RoutingStrategy = Literal[
 KeyKind = Literal["gateway", "admin"]
 KeyState = Literal["active", "blocked", "expired", "revoked"]
 Outcome = Literal["complete", "failed", "refused", "cancelled", "cut", "interrupted"]
+SomeOutcome = Outcome | Literal["errors"]
+"""Of requests that are looked for: `errors` stands for all outcomes but those in `NO_ERRORS`."""
+OUTCOMES: tuple[SomeOutcome, ...] = (*get_args(Outcome), "errors")
+NO_ERRORS: tuple[Outcome, ...] = ("complete", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)

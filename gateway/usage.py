@@ -22,7 +22,7 @@ from gateway.errors import InvalidField
 from gateway.moments import moment
 from gateway.money import dollars
 from gateway.periods import DAY
-from gateway.records import LedgerRow, Outcome
+from gateway.records import LedgerRow, SomeOutcome
 
 Dimension = Literal[
     "day", "hour", "key", "team", "model", "deployment", "provider", "tag", "end_user"
@@ -46,7 +46,8 @@ class UsageFilter:
         end: The first second that is out again.
         key_ids: Any of these keys.
         model: The name of the registered model that was meant.
-        status: As the caller got it. This and what follows is known of single requests alone.
+        deployment: Its id. This and what follows is known of single requests alone.
+        status: As the caller got it.
         request_id: The caller's id of a request, or the gateway's own.
     """
 
@@ -57,17 +58,18 @@ class UsageFilter:
     model: str | None = None
     provider: str | None = None
     tag: str | None = None
+    deployment: str | None = None
     status: int | None = None
-    outcome: Outcome | None = None
+    outcome: SomeOutcome | None = None
     end_user: str | None = None
     request_id: str | None = None
 
     @property
     def of_days(self) -> bool:
         """Whether the sums by day can tell."""
-        single = (self.status, self.outcome, self.end_user, self.request_id)
+        single = (self.deployment, self.status, self.outcome, self.end_user, self.request_id)
         whole = not any(edge % DAY for edge in (self.start, self.end) if edge is not None)
-        return whole and single == (None, None, None, None)
+        return whole and not any(each is not None for each in single)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from gateway.commands.output import Json, note, print_json, with_store
 from gateway.errors import InvalidField, NotFound
-from gateway.records import LedgerRow, Outcome
+from gateway.records import OUTCOMES, LedgerRow
 
 if TYPE_CHECKING:
     from gateway.store import Store
@@ -39,9 +39,7 @@ Model = Annotated[str | None, typer.Option(metavar="NAME", help="To this registe
 Provider = Annotated[str | None, typer.Option(help="To models of this provider.")]
 Tag = Annotated[str | None, typer.Option(help='Filed under this tag; "" for none.')]
 Status = Annotated[int | None, typer.Option(min=100, max=599, help="Answered with this status.")]
-OfOutcome = Annotated[
-    str | None, typer.Option("--outcome", help=f"One of {', '.join(get_args(Outcome))}.")
-]
+OfOutcome = Annotated[str | None, typer.Option("--outcome", help=f"One of {', '.join(OUTCOMES)}.")]
 EndUser = Annotated[str | None, typer.Option(help="Whom the caller named as `user`.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
@@ -221,8 +219,8 @@ async def _wanted(store: Store, **given: Any) -> UsageFilter:
     now = int(time.time())
     since, until = given.pop("since", None), given.pop("until", None)
     key, team, outcome = given.pop("key"), given.pop("team"), given.get("outcome")
-    if outcome is not None and outcome not in get_args(Outcome):
-        raise InvalidField(f"--outcome takes one of {', '.join(get_args(Outcome))}")
+    if outcome is not None and outcome not in OUTCOMES:
+        raise InvalidField(f"--outcome takes one of {', '.join(OUTCOMES)}")
     return UsageFilter(
         start=None if since is None else start_time("--since", since, now),
         end=None if until is None else end_time("--until", until, now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,8 +15,8 @@ from gateway.store.audit import AuditFilter
 from gateway.usage import end_time, start_time
 
 _POSITION = re.compile(r"[0-9]{1,18}")
-_FILTERS = ("target", "actor", "action", "since", "until")
-_PARAMETERS = {"limit", "after", *_FILTERS}
+FILTERS = ("target", "actor", "action", "since", "until")
+_PARAMETERS = {"limit", "after", *FILTERS}
 
 
 async def list_changes(request: Request) -> Response:
@@ -31,22 +32,26 @@ async def list_changes(request: Request) -> Response:
             raise InvalidField(f"{name}: no such parameter; there are {there_are}", param=name)
         if len(request.query_params.getlist(name)) > 1:
             raise InvalidField(f"{name} is given more than once", param=name)
-    after = request.query_params.get("after")
-    if after is not None and not _POSITION.fullmatch(after):
-        raise InvalidField("after takes the id of a change", param="after")
+    after = position(request.query_params)
     found, more = await services(request).store.audit.page(
-        page_limit(request), int(after) if after else None, _wanted(request)
+        page_limit(request), after, audit_filter(request.query_params)
     )
     return json_response(
         {"object": "list", "data": [entry.view() for entry in found], "has_more": more}
     )
 
 
-def _wanted(request: Request) -> AuditFilter:
-    """Raises InvalidField."""
-    target, actor, action, since, until = (
-        request.query_params.get(name) or None for name in _FILTERS
-    )
+def position(given: Mapping[str, str]) -> int | None:
+    """The change that the page begins after. Raises InvalidField."""
+    after = given.get("after")
+    if after is not None and not _POSITION.fullmatch(after):
+        raise InvalidField("after takes the id of a change", param="after")
+    return int(after) if after else None
+
+
+def audit_filter(given: Mapping[str, str]) -> AuditFilter:
+    """The filter that a query's parameters stand for. Raises InvalidField."""
+    target, actor, action, since, until = (given.get(name) or None for name in FILTERS)
     now = int(time.time())
     return AuditFilter(
         target,

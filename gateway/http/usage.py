@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.errors import InvalidField
 from gateway.http.requests import caller, json_response, services
-from gateway.records import Key, LedgerRow, Outcome
+from gateway.records import OUTCOMES, Key, LedgerRow
 from gateway.spreadsheets import csv_text
 from gateway.store.usage import UsageStore
 from gateway.usage import (
@@ -31,11 +31,10 @@ from gateway.usage import (
     start_time,
 )
 
-_FILTERS = ("start", "end", "key", "team", "model", "provider", "tag", "status", "outcome",
-            "end_user", "request_id")  # fmt: skip
-_OF_REPORTS = ("group_by", "percentiles", "limit", "format", *_FILTERS)
-_OF_REQUESTS = ("after", "limit", "format", *_FILTERS)
-_OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+FILTERS = ("start", "end", "key", "team", "model", "provider", "tag", "deployment", "status",
+            "outcome", "end_user", "request_id")  # fmt: skip
+_OF_REPORTS = ("group_by", "percentiles", "limit", "format", *FILTERS)
+_OF_REQUESTS = ("after", "limit", "format", *FILTERS)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _STATUS = re.compile(r"[1-5][0-9]{2}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -48,13 +47,17 @@ async def report(request: Request) -> Response:
     Filters are those of `UsageFilter`; `start` and `end` take what `start_time` and `end_time`
     take. `percentiles=true` adds those of latency and time to the first token.
     """
-    key = caller(request)
+    return await report_for(request, caller(request))
+
+
+async def report_for(request: Request, key: Key, as_csv: bool = False) -> Response:
+    """The report that the query asks for, of what the key may see. Raises InvalidField."""
     given = _parameters(request, _OF_REPORTS)
     group_by = _group_by(request)
-    wanted = _wanted(given, key)
+    wanted = usage_filter(given, key)
     limit = _limit(given, 1000)
     percentiles = _flag(given, "percentiles")
-    as_csv = _wants_csv(request, given)
+    as_csv = as_csv or _wants_csv(request, given)
     usage = services(request).store.usage
     found = await usage.report(wanted, group_by, limit, percentiles)
     view = report_view(found, await usage.names_in(found))
@@ -66,11 +69,15 @@ async def report(request: Request) -> Response:
 
 async def list_requests(request: Request) -> Response:
     """A page of single requests, newest first: `?limit=`, and `?after=` the last id before."""
-    key = caller(request)
+    return await requests_for(request, caller(request))
+
+
+async def requests_for(request: Request, key: Key, as_csv: bool = False) -> Response:
+    """The requests that the query asks for, of those that the key may see. Raises InvalidField."""
     given = _parameters(request, _OF_REQUESTS)
-    wanted = _wanted(given, key)
+    wanted = usage_filter(given, key)
     limit = _limit(given, 100)
-    as_csv = _wants_csv(request, given)
+    as_csv = as_csv or _wants_csv(request, given)
     usage = services(request).store.usage
     rows, more = await usage.requests(wanted, limit, given.get("after"))
     views = await _views(usage, rows)
@@ -121,16 +128,19 @@ def _group_by(request: Request) -> tuple[Dimension, ...]:
     return cast(tuple[Dimension, ...], tuple(names))
 
 
-def _wanted(given: Mapping[str, str], key: Key) -> UsageFilter:
-    """Raises InvalidField."""
+def usage_filter(given: Mapping[str, str], key: Key) -> UsageFilter:
+    """The filter that a query's parameters stand for, of what the key may see.
+
+    Raises InvalidField.
+    """
     now = int(time.time())
     start, end, status, outcome = (
         given.get(name) for name in ("start", "end", "status", "outcome")
     )
     if status is not None and not _STATUS.fullmatch(status):
         raise InvalidField("status takes an HTTP status, such as 429", param="status")
-    if outcome is not None and outcome not in _OUTCOMES:
-        raise InvalidField(f"outcome takes one of {', '.join(_OUTCOMES)}", param="outcome")
+    if outcome is not None and outcome not in OUTCOMES:
+        raise InvalidField(f"outcome takes one of {', '.join(OUTCOMES)}", param="outcome")
     wanted_key, own = given.get("key"), _own(key)
     if own is not None and wanted_key not in (None, key.id):
         raise InvalidField(
@@ -144,6 +154,7 @@ def _wanted(given: Mapping[str, str], key: Key) -> UsageFilter:
         model=given.get("model"),
         provider=given.get("provider"),
         tag=given.get("tag"),
+        deployment=given.get("deployment"),
         status=None if status is None else int(status),
         outcome=outcome,
         end_user=given.get("end_user"),

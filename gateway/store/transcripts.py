@@ -17,6 +17,12 @@ class Transcripts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    async def has(self, call_id: str) -> bool:
+        """Whether one is stored of the request. This is not noted: it tells nothing of it."""
+        query = select(transcripts.c.id).where(transcripts.c.id == call_id)
+        async with self._database.read() as connection:
+            return (await connection.scalar(query)) is not None
+
     @uncancelled
     async def read(self, call_id: str, by: Actor) -> Transcript:
         """The transcript of one request. That it was read goes into the audit log.

@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.display import timestamp
 from gateway.errors import InvalidField, NotFound
 from gateway.periods import DAY
-from gateway.records import LedgerRow
+from gateway.records import NO_ERRORS, LedgerRow
 from gateway.store.database import Database
 from gateway.store.ledger import day_of, ledger_row
 from gateway.store.lists import among, values_of
@@ -90,7 +90,7 @@ _LEDGER = _Source(
     {
         **{name: ledger.c[name] for name in _SUMS if name in ledger.c},
         "requests": literal_column("1", Integer),
-        "errors": case((ledger.c.outcome.in_(("complete", "cancelled")), 0), else_=1),
+        "errors": case((ledger.c.outcome.in_(NO_ERRORS), 0), else_=1),
         "estimated": type_coerce(ledger.c.estimated, Integer),
         "unpriced": type_coerce(ledger.c.cost.is_(None), Integer),
         "cache_hits": type_coerce(ledger.c.cache_hit, Integer),
@@ -199,6 +199,11 @@ class UsageStore:
         async with self._database.read() as connection:
             rows = await connection.execute(query)
             return {row.value: row.last // 1000 for row in rows if row.last is not None}
+
+    async def kept_since(self, start: int) -> int:
+        """The start, or a later second if single requests since then are gone."""
+        async with self._database.read() as connection:
+            return await _kept_since(connection, start)
 
     async def names(self, key_ids: Iterable[str], team_ids: Iterable[str | None]) -> Names:
         """What those of the keys and teams are called that there are."""
@@ -321,7 +326,11 @@ def _of_single(wanted: UsageFilter) -> list[ColumnElement[bool]]:
         found.append(ledger.c.started_ms < wanted.end * 1000)
     if wanted.status is not None:
         found.append(ledger.c.status == wanted.status)
-    if wanted.outcome is not None:
+    if wanted.deployment is not None:
+        found.append(_LEDGER.dimensions["deployment"] == wanted.deployment)
+    if wanted.outcome == "errors":
+        found.append(ledger.c.outcome.not_in(NO_ERRORS))
+    elif wanted.outcome is not None:
         found.append(ledger.c.outcome == wanted.outcome)
     if wanted.end_user is not None:
         found.append(_LEDGER.dimensions["end_user"] == wanted.end_user)

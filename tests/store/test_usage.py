@@ -100,12 +100,15 @@ def _matches(row: LedgerRow, wanted: UsageFilter) -> bool:
         return False
     if wanted.tag is not None and wanted.tag not in (row.tags or [""]):
         return False
+    error = row.outcome not in ("complete", "cancelled")
+    if wanted.outcome not in (None, row.outcome, *(["errors"] if error else [])):
+        return False
     given = {
         "team_id": row.team_id or "",
         "model": row.served_model or "",
         "provider": row.provider or "",
+        "deployment": row.deployment_id or "",
         "status": row.status,
-        "outcome": row.outcome,
         "end_user": row.end_user or "",
     }
     return all(
@@ -143,6 +146,7 @@ _rows = st.lists(
         key_id=st.sampled_from(["key_a", "key_b", "key_c"]),
         team_id=st.sampled_from([None, "team_a", "team_b"]),
         served_model=st.sampled_from([None, *_NAMES]),
+        deployment_id=st.sampled_from([None, "model_a", "model_b"]),
         provider=st.sampled_from([None, "openai", "azure"]),
         tags=st.lists(st.sampled_from(_TAGS), unique=True, max_size=3).map(tuple),
         prompt_tokens=st.integers(0, 10**6),
@@ -178,7 +182,8 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "provider": st.sampled_from(["", "openai"]),
     "tag": st.sampled_from(["", *_TAGS]),
     "status": st.just(429),
-    "outcome": st.just("complete"),
+    "deployment": st.sampled_from(["", "model_a"]),
+    "outcome": st.sampled_from(["complete", "errors"]),
     "end_user": st.sampled_from(["", "u'--"]),
 }
 # Few at a time, or no row is left.

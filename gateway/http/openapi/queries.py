@@ -13,7 +13,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway import periods
-from gateway.records import KeyState, Outcome
+from gateway.records import KeyState, SomeOutcome
 from gateway.usage import Dimension
 
 # Texts besides true and false, as pydantic takes them for LiteLLM.
@@ -75,8 +75,9 @@ class _FiltersUsage(TypedDict, total=False):
     model: str
     provider: str
     tag: str
+    deployment: Annotated[str, Field(description="The id of a registered model")]
     status: Annotated[str, Field(pattern="^[1-5][0-9]{2}$", description="As the caller got it")]
-    outcome: Outcome
+    outcome: Annotated[SomeOutcome, Field(description="`errors`: of those that count as errors")]
     end_user: str
     request_id: Annotated[str, Field(description="The caller's or the gateway's")]
     format: Literal["json", "csv"]
