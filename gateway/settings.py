@@ -31,6 +31,21 @@ class SettingsError(GatewayError):
 
 
 @dataclass(frozen=True, slots=True)
+class Start:
+    """How `gateway serve` was called, for the console to tell.
+
+    Attributes:
+        config_file: The file that was applied, as it is again at the next start.
+        file_settings: The call settings that it sets.
+        workers: How many processes serve.
+    """
+
+    config_file: str | None = None
+    file_settings: tuple[str, ...] = ()
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How this process runs.
 
@@ -45,6 +60,7 @@ class Settings:
         max_answer_bytes: The most that is read of a provider's answer, streams too.
         redis_url: Where limits and budgets are counted, for all processes that share the database;
             and the cache of answers, if the call settings have it in Redis.
+        start: See `Start`.
     """
 
     database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
@@ -55,6 +71,7 @@ class Settings:
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES
     redis_url: str | None = field(default=None, repr=False)
+    start: Start = Start()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import os
 import signal
 import tempfile
 import threading
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.logs import Format, configuration, log_fast
-from gateway.settings import Settings, SettingsError
+from gateway.settings import Settings, SettingsError, Start
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")]
+_START = "GATEWAY_START"
+"""In the environment of workers: a `Start`, as JSON."""
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
@@ -51,8 +55,11 @@ def serve(
 
     settings: Settings = context.obj
     _check_counters(settings, workers)
+    start = Start(workers=workers)
     if config is not None:
-        apply_file(context, config)
+        changes = apply_file(context, config)
+        ruled = tuple(change.name for change in changes if change.kind == "setting")
+        start = replace(start, config_file=str(config), file_settings=ruled)
     options = server_options(log_level, log_format) | {
         "host": host,
         "port": port,
@@ -64,12 +71,13 @@ def serve(
 
     if workers == 1:
         log_fast()
-        uvicorn.run(create_app(settings), **options)
+        uvicorn.run(create_app(replace(settings, start=start)), **options)
         return
     # Once, or each of them would make a key of its own at the first start.
     asyncio.run(prepare(settings))
-    # Where they look for it, if it was an option.
+    # Where they look for what was an option.
     os.environ["GATEWAY_DATABASE_URL"] = settings.database_url
+    os.environ[_START] = json.dumps(asdict(start))
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as directory:
         # Where they count for Prometheus, so that each can tell of all.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
@@ -82,7 +90,8 @@ def worker() -> ASGIApp:
 
     log_fast()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    return create_app(Settings.from_env(os.environ))
+    start = Start(**json.loads(os.environ[_START]))
+    return create_app(replace(Settings.from_env(os.environ), start=start))
 
 
 def _end_with_parent() -> None:

@@ -80,7 +80,7 @@ async def requests_for(request: Request, key: Key, as_csv: bool = False) -> Resp
     as_csv = as_csv or _wants_csv(request, given)
     usage = services(request).store.usage
     rows, more = await usage.requests(wanted, limit, given.get("after"))
-    views = await _views(usage, rows)
+    views = await request_views(usage, rows)
     if as_csv:
         return _csv("requests.csv", REQUEST_COLUMNS, views, more)
     return json_response({"object": "list", "data": views, "has_more": more})
@@ -91,11 +91,12 @@ async def get_request(request: Request) -> Response:
     _parameters(request, ())
     usage = services(request).store.usage
     row = await usage.request(request.path_params["id"], _own(key))
-    [view] = await _views(usage, [row])
+    [view] = await request_views(usage, [row])
     return json_response(view)
 
 
-async def _views(usage: UsageStore, rows: Sequence[LedgerRow]) -> list[RequestView]:
+async def request_views(usage: UsageStore, rows: Sequence[LedgerRow]) -> list[RequestView]:
+    """The requests as JSON, with what their keys and teams are called."""
     names = await usage.names((row.key_id for row in rows), (row.team_id for row in rows))
     return [request_view(row, names) for row in rows]
 

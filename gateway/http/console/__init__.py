@@ -13,7 +13,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.errors import NotFound
-from gateway.http.console import keys, models, playground, signing_in
+from gateway.http.console import (
+    audit,
+    keys,
+    models,
+    playground,
+    settings,
+    signing_in,
+    usage,
+    usage_requests,
+)
 from gateway.http.console.assets import serve_asset
 from gateway.http.console.visits import Handler, Visit, open_page, page
 
@@ -63,7 +72,16 @@ _PAGES: list[tuple[str, str, Handler]] = [
     ("/ui/keys/{id}/rotate", "POST", keys.rotate),
     ("/ui/keys/{id}/revoke", "GET", keys.ask_to_revoke),
     ("/ui/keys/{id}/revoke", "POST", keys.revoke),
+    ("/ui/usage", "GET", usage.show),
+    ("/ui/usage.csv", "GET", usage.as_csv),
+    ("/ui/usage/requests", "GET", usage_requests.show_all),
+    ("/ui/usage/requests.csv", "GET", usage_requests.as_csv),
+    ("/ui/usage/requests/{id}", "GET", usage_requests.show),
+    ("/ui/usage/requests/{id}", "POST", usage_requests.read_transcript),
     ("/ui/playground", "GET", playground.show),
+    ("/ui/audit", "GET", audit.show_all),
+    ("/ui/settings", "GET", settings.show_all),
+    ("/ui/settings", "POST", settings.change),
     # Last: what is no page.
     ("/ui/{path:path}", "GET", _missing),
 ]

@@ -176,7 +176,7 @@ def _secret(visit: Visit, key: Key, secret: str, status: int = 200) -> Response:
         key=key,
         secret=secret,
         snippets=[
-            (title, write(_url(visit), secret, plain[0] if plain else "gpt-4o"))
+            (title, write(visit.api_url, secret, plain[0] if plain else "gpt-4o"))
             for title, write in (("With curl", curl), ("With Python", python))
         ],
     )
@@ -215,14 +215,6 @@ def _team_names(visit: Visit) -> dict[str, str]:
     """By their ids."""
     teams = visit.services.registry.teams.values()
     return {team.id: team.name for team in sorted(teams, key=lambda team: team.name)}
-
-
-def _url(visit: Visit) -> str:
-    """The gateway's address as the browser knows it, for clients."""
-    base = str(visit.request.base_url).rstrip("/")
-    if visit.over_tls:
-        base = base.replace("http://", "https://", 1)
-    return f"{base}/api/v1/gateway"
 
 
 def _name(key: Key) -> str:

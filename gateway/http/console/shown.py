@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from gateway.money import money, nano_dollars
 
 NOTHING = "–"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def count(number: int | None) -> str:
@@ -49,21 +51,41 @@ def moment(value: str | int | None) -> Markup | str:
 
     A script writes it in the reader's own zone, where there are scripts.
     """
+    return _time(value, "%Y-%m-%d %H:%M", Markup())
+
+
+def second(value: str | int | None) -> Markup | str:
+    """Likewise, to the second."""
+    return _time(value, "%Y-%m-%d %H:%M:%S", Markup(" data-seconds"))
+
+
+def _time(value: str | int | None, pattern: str, more: Markup) -> Markup | str:
     if value is None or value == "":
         return NOTHING
     if isinstance(value, int):
         at = datetime.fromtimestamp(value, UTC)
     else:
-        at = datetime.fromisoformat(value)
-    iso = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    shown = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-    return Markup('<time datetime="{0}" title="{0}">{1} UTC</time>').format(iso, shown)
+        at = datetime.fromisoformat(value).astimezone(UTC)
+    iso = at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    time = Markup('<time datetime="{0}" title="{0}"{1}>{2} UTC</time>')
+    return time.format(iso, more, at.strftime(pattern))
+
+
+def day(text: str) -> str:
+    """What a field for a day shows of a time: nothing, if it is no day.
+
+    >>> day("2026-11-24"), day("24h")
+    ('2026-11-24', '')
+    """
+    return text if _DAY.fullmatch(text) else ""
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": count,
+    "day": day,
     "dollars": dollars,
     "percent": percent,
     "duration": duration,
     "moment": moment,
+    "second": second,
 }

@@ -100,6 +100,14 @@ class Visit:
         return over_tls(self.request)
 
     @property
+    def api_url(self) -> str:
+        """The gateway's address as the browser knows it, for clients."""
+        base = str(self.request.base_url).rstrip("/")
+        if self.over_tls:
+            base = base.replace("http://", "https://", 1)
+        return f"{base}/api/v1/gateway"
+
+    @property
     def partial(self) -> bool:
         """Whether the answer becomes a part of the page that is there."""
         return headers_of(self.request).get("hx-request") == "true"

@@ -10,10 +10,12 @@ const inReadersZone = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
   timeStyle: "short",
 });
+const toTheSecond = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 function enhance(root) {
   each(root, "time[datetime]", (time) => {
-    time.textContent = inReadersZone.format(new Date(time.dateTime));
+    const format = time.dataset.seconds === undefined ? inReadersZone : toTheSecond;
+    time.textContent = format.format(new Date(time.dateTime));
   });
   each(root, "select[data-provider]", (select) => {
     const hint = document.getElementById("provider-hint");
