@@ -25,10 +25,13 @@ async def pages_of(gateway: Gateway, text: str = "app") -> list[str]:
         budget_duration="1mo",
     )
     await gateway.issue_key(label=f"{text} 2")
+    await gateway.manage("PATCH", "/settings", {"store_prompts_in_spend_logs": True})
+    await gateway.manage("PATCH", "/settings", {"model_group_alias": {f"{text} alias": text}})
     await gateway.chat(key["key"], text, user=text)
     await gateway.chat(key["key"], f"{text} none", user=text)
     await gateway.flush()
     model_id = model["model_id"]
+    requests = (await gateway.manage("GET", "/usage/requests")).json()["data"]
     return [
         "/ui/models",
         "/ui/models/new",
@@ -41,5 +44,11 @@ async def pages_of(gateway: Gateway, text: str = "app") -> list[str]:
         f"/ui/keys/{key['id']}/rotate",
         f"/ui/keys/{key['id']}/revoke",
         "/ui/playground",
+        *(f"/ui/usage?by={by}" for by in ("model", "key", "tag", "deployment")),
+        f"/ui/usage?start=30d&key={key['id']}",
+        "/ui/usage/requests",
+        *(f"/ui/usage/requests/{request['id']}" for request in requests),
+        "/ui/audit",
+        "/ui/settings",
         "/ui/none",
     ]

@@ -41,7 +41,7 @@ async def test_axe_finds_nothing(
     found = await _violations(page, axe, "/ui/sign-in")
     await sign_in(page, gateway)
     # Empty, and with something on them.
-    for path in ("/ui/models", "/ui/keys", "/ui/playground"):
+    for path in ("/ui/models", "/ui/keys", "/ui/playground", "/ui/usage", "/ui/usage/requests"):
         found |= await _violations(page, axe, path)
     for path in await pages_of(gateway):
         found |= await _violations(page, axe, path)

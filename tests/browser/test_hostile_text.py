@@ -46,6 +46,10 @@ async def test_a_link_cannot_bring_a_script(admin: Page) -> None:
         "/ui/models?q=%3Cscript%3Ewindow.hit%3D1%3C/script%3E",
         "/ui/models?added=%3Cimg%20src%3Dx%20onerror%3Dwindow.hit%3D1%3E",
         "/ui/keys?q=%22%3E%3Cscript%3Ewindow.hit%3D1%3C/script%3E&state=%3Cb%3E",
+        "/ui/usage?model=%3Cimg%20src%3Dx%20onerror%3Dwindow.hit%3D1%3E&by=%3Cb%3E",
+        "/ui/usage/requests?tag=%22%3E%3Cscript%3Ewindow.hit%3D1%3C/script%3E&start=%3Cb%3E",
+        "/ui/audit?target=%22%3E%3Cscript%3Ewindow.hit%3D1%3C/script%3E&since=%3Cb%3E",
+        "/ui/settings?changed=%3Cscript%3Ewindow.hit%3D1%3C/script%3E",
         "/ui/none/%3Cscript%3Ewindow.hit%3D1%3C/script%3E",
     ):
         await admin.goto(path)

@@ -17,6 +17,8 @@ PLAIN = sorted(
     for route in routes()
     if "GET" in (route.methods or ())
     and "{" not in route.path
+    # Files to be kept.
+    and not route.path.endswith(".csv")
     # They lead on, or need to be told which model.
     and route.path not in ("/ui", "/ui/sign-in", "/ui/models/edit", "/ui/models/delete")
 )
