@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.commands.conftest import Run
+from tests.http.console.conftest import settings_page
 from tests.processes import ROOT, serve
 from tests.servers import FakeProvider, Gateway
 
@@ -127,6 +128,7 @@ keys:
     key: os.environ/MY_KEY
 general_settings:
   master_key: os.environ/MASTER
+  store_prompts_in_spend_logs: false
 """
     )
     mine, master = "sk-mine-0123456789abcdef", "sk-master-0123456789abcdef"
@@ -139,5 +141,8 @@ general_settings:
         answered = await gateway.chat(mine, "fake")
         assert answered.status_code == 200, answered.text
         assert provider.received[-1].headers["authorization"] == "Bearer up"
+        page = await settings_page(server.url, master)
+        assert f"false Set by {file}" in page
+        assert page.count(f"Set by {file}") == 1
         # A master key in the file is an admin key: none other is made.
         assert not any("shown this once" in line for line in server.log)

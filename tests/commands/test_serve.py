@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tests.conftest import ADMIN_KEY
+from tests.http.console.conftest import settings_page
 from tests.processes import Server, run, serve
 from tests.redises import RedisServer
 from tests.servers import FakeProvider, Json, answer, chunk, completion, http_client
@@ -124,6 +125,12 @@ async def test_workers_serve_as_one(
         free,
     ):
         assert len(server.workers) == 2
+
+        # Whichever answers knows what the file sets.
+        for _ in range(4):
+            page = await settings_page(server.url, ADMIN_KEY)
+            assert page.count(f"Set by {config}") == 1
+            assert "Workers 2" in page
 
         limited = await manage(server, "/keys", {"rpm_limit": 40})
         got = await asyncio.gather(*(chat(server, limited["key"]) for _ in range(120)))

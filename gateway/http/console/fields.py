@@ -10,17 +10,22 @@ import orjson
 from gateway.errors import InvalidField
 
 
-def json_object(text: str, name: str) -> dict[str, Any]:
-    """The JSON object in a field; an empty field is an empty one. Raises InvalidField."""
-    if not text:
-        return {}
+def json_value(text: str, name: str) -> Any:
+    """The JSON in a field. Raises InvalidField."""
     try:
-        value = orjson.loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise InvalidField(
             f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}",
             param=name,
         ) from None
+
+
+def json_object(text: str, name: str) -> dict[str, Any]:
+    """The JSON object in a field; an empty field is an empty one. Raises InvalidField."""
+    if not text:
+        return {}
+    value = json_value(text, name)
     if not isinstance(value, dict):
         raise InvalidField(f'{name} takes a JSON object, such as {{"name": 30}}', param=name)
     return value

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from gateway import __version__
 from gateway.errors import Conflict, GatewayError, NotFound
+from gateway.http.console.fields import json_value
 from gateway.http.console.setting_texts import SECTIONS, About
 from gateway.http.console.shown import count
 from gateway.http.console.visits import Visit
@@ -20,7 +21,7 @@ from gateway.records import CallSettings
 from gateway.specs import patched_settings
 from gateway.specs.routing import STRATEGIES, loose_ends
 
-_KNOWN = {name for section in SECTIONS.values() for name in section}
+_ABOUT = {name: about for section in SECTIONS.values() for name, about in section.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ async def change(visit: Visit) -> Response:
     """Change the setting `name` to `value`, or with `default` to its default."""
     form = await visit.form()
     name, text = form.get("name", ""), form.get("value", "")
-    if name not in _KNOWN:
+    if name not in _ABOUT:
         raise NotFound("There is no such setting", param="name")
     try:
         if name in visit.services.settings.start.file_settings:
@@ -61,7 +62,7 @@ async def change(visit: Visit) -> Response:
                 "there",
                 param=name,
             )
-        value = None if "default" in form or _is_unset(name, text) else text
+        value = None if "default" in form else _value(name, text)
         await visit.services.store.settings.change(
             lambda old: patched_settings(old, {name: value}), visit.actor
         )
@@ -85,7 +86,7 @@ async def _page(
         wrong=wrong,
         given=given,
         problem=error.message if error else None,
-        changed=changed if changed in _KNOWN else None,
+        changed=changed if changed in _ABOUT else None,
     )
 
 
@@ -110,9 +111,14 @@ def _sections(visit: Visit, settings: CallSettings) -> Mapping[str, list[Line]]:
     }
 
 
-def _is_unset(name: str, text: str) -> bool:
-    """Whether an empty field stands for the default: for no number, or no models."""
-    return not text and getattr(CallSettings(), name) in (None, (), {})
+def _value(name: str, text: str) -> Any:
+    """What a field holds; None, for the default, where it is empty and so is that.
+
+    Raises InvalidField.
+    """
+    if not text and getattr(CallSettings(), name) in (None, (), {}):
+        return None
+    return json_value(text, name) if _ABOUT[name].kind == "json" else text
 
 
 def _shown(value: Any, about: About) -> str:

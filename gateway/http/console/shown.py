@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -12,7 +11,6 @@ from markupsafe import Markup
 from gateway.money import money, nano_dollars
 
 NOTHING = "–"
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def count(number: int | None) -> str:
@@ -77,7 +75,10 @@ def day(text: str) -> str:
     >>> day("2026-11-24"), day("24h")
     ('2026-11-24', '')
     """
-    return text if _DAY.fullmatch(text) else ""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        return ""
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {

@@ -49,6 +49,15 @@ def texts(page: httpx.Response) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", page.text)).split())
 
 
+async def settings_page(url: str, admin_key: str) -> str:
+    """What the Settings tab says of a gateway that runs elsewhere; over a new connection."""
+    async with httpx.AsyncClient(base_url=url, follow_redirects=True) as http:
+        found = _TOKEN.search((await http.get("/ui/sign-in")).text)
+        assert found is not None
+        form = {"csrf": found[1], "key": admin_key, "next": "/ui/settings"}
+        return texts(await http.post("/ui/sign-in", data=form))
+
+
 @pytest.fixture
 async def stranger(gateway: Gateway) -> AsyncIterator[Visitor]:
     """Somebody who has not signed in."""

@@ -71,6 +71,13 @@ if (area) {
     },
   };
 
+  // A line has two ends: what has no neighbour shows as a point.
+  const alone = (plot, series) => {
+    const values = plot.data[series];
+    const isThere = (index) => typeof values[index] === "number";
+    return [...values.keys()].filter((i) => isThere(i) && !isThere(i - 1) && !isThere(i + 1));
+  };
+
   function options(chart, width) {
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(name).trim();
@@ -103,7 +110,7 @@ if (area) {
           fill: chart.bars ? colour(name) : undefined,
           width: chart.bars ? 0 : 2,
           paths: chart.bars ? uPlot.paths.bars({ size: [0.8, 40], align: 1 }) : undefined,
-          points: { show: chart.bars ? false : undefined, size: 5, fill: colour(name) },
+          points: { show: !chart.bars, size: 5, fill: colour(name), filter: alone },
           value: (_, value, __, index) => (index === null ? "" : shown(value, index)),
         })),
       ],
