@@ -133,10 +133,9 @@ class UsageStore:
             else:
                 total = Group((), added(group.sums for group in groups))
             if percentiles:
-                of_groups = await _percentiles(connection, wanted, group_by)
-                of_all = await _percentiles(connection, wanted, ()) if group_by else of_groups
+                of_groups, of_all = await _all_percentiles(connection, wanted, group_by)
                 groups = [replace(each, percentiles=of_groups[each.values]) for each in groups]
-                total = replace(total, percentiles=of_all[()])
+                total = replace(total, percentiles=of_all)
         for period in ("hour", "day"):
             if period in group_by:
                 # What costs most stays first within one.
@@ -145,6 +144,14 @@ class UsageStore:
         assert wanted.start is not None  # noqa: S101 - _bounded gave both
         assert wanted.end is not None  # noqa: S101
         return Report(tuple(group_by), wanted.start, wanted.end, groups, more, total)
+
+    async def percentiles(
+        self, wanted: UsageFilter, group_by: Sequence[Dimension]
+    ) -> tuple[dict[tuple[str, ...], Percentiles], Percentiles]:
+        """Those of each group, by its values, and those of all; raises as `report` does."""
+        async with self._database.read() as connection:
+            wanted, _ = await _bounded(connection, wanted, single=True)
+            return await _all_percentiles(connection, wanted, group_by)
 
     async def requests(
         self, wanted: UsageFilter, limit: int, after: str | None = None
@@ -369,6 +376,14 @@ def _sums(
 
 def _group(row: Row[Any], dimensions: int) -> Group:
     return Group(tuple(row[:dimensions]), Sums(*row[dimensions:]))
+
+
+async def _all_percentiles(
+    connection: AsyncConnection, wanted: UsageFilter, group_by: Sequence[Dimension]
+) -> tuple[dict[tuple[str, ...], Percentiles], Percentiles]:
+    of_groups = await _percentiles(connection, wanted, group_by)
+    of_all = await _percentiles(connection, wanted, ()) if group_by else of_groups
+    return of_groups, of_all[()]
 
 
 async def _percentiles(

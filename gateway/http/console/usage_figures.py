@@ -31,6 +31,8 @@ HOUR = 3600
 _LONGEST_BY_HOUR = 3 * DAY
 _ALL = 1_000_000
 _MOST_POINTS = 1000
+# To rank as many takes some two seconds.
+_MOST_RANKED = 200_000
 _MOST_LINES = 50
 
 
@@ -40,13 +42,16 @@ class Figures:
     unit: What a point stands for.
     points: Of each hour or day from the start to now, also of those without requests.
     total: Of all together.
-    timed_since: From when on latencies are known, if that is later than the start; in ISO 8601.
+    timed_since: From when on there are latencies, if that is later than the start; in ISO 8601.
+    too_many: Whether that is since there are too many requests to rank, and not since they are
+        gone.
     """
 
     unit: Unit
     points: list[Json]
     total: Json
-    timed_since: str | None
+    timed_since: str | None = None
+    too_many: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ class Breakdown:
 async def figures(usage: UsageStore, wanted: UsageFilter) -> Figures:
     """What is wanted, by the hour if that is not long, and by the day otherwise.
 
-    Latencies take single requests, which are kept for a while only: before that there are none.
+    Latencies are those of single requests, which are kept for a while only. By the day, those of
+    the last days are ranked, as many as take a moment.
 
     Raises InvalidField as `UsageStore.report` does.
     """
@@ -74,18 +80,20 @@ async def figures(usage: UsageStore, wanted: UsageFilter) -> Figures:
     start = max(0, end - DEFAULT_DAYS * DAY) if wanted.start is None else wanted.start
     wanted = replace(wanted, start=start, end=end)
     unit: Unit = "hour" if min(end, now) - start <= _LONGEST_BY_HOUR else "day"
-    since = start if unit == "hour" or not wanted.of_days else await _since(usage, start)
-    if since == start:
+    if unit == "hour" or not wanted.of_days:
         found = await usage.report(wanted, (unit,), _ALL, percentiles=True)
-        times = {group.values[0]: group.percentiles for group in found.groups}
-        return Figures(unit, _points(found, times, now), _measures(found.total), None)
+        each = {group.values[0]: group.percentiles for group in found.groups}
+        return Figures(unit, _points(found, each, now), _measures(found.total))
     found = await usage.report(wanted, ("day",), _ALL)
+    kept, ranked = await _since(usage, start), _ranked_since(found)
+    since = max(kept, ranked)
     total, times = _measures(found.total), {}
     if since < end:
-        timed = await usage.report(replace(wanted, start=since), ("day",), _ALL, percentiles=True)
-        times = {group.values[0]: group.percentiles for group in timed.groups}
-        total |= _times(timed.total.percentiles)
-    return Figures(unit, _points(found, times, now), total, timestamp(since))
+        of_days, of_all = await usage.percentiles(replace(wanted, start=since), ("day",))
+        times = {values[0]: percentiles for values, percentiles in of_days.items()}
+        total |= _times(of_all)
+    late = timestamp(since) if since > start else None
+    return Figures(unit, _points(found, times, now), total, late, ranked > kept)
 
 
 async def breakdown(usage: UsageStore, wanted: UsageFilter, by: Dimension) -> Breakdown:
@@ -101,6 +109,16 @@ async def breakdown(usage: UsageStore, wanted: UsageFilter, by: Dimension) -> Br
     found = await usage.report(wanted, (by,), _MOST_LINES)
     view = report_view(found, await usage.names_in(found))
     return Breakdown(view["data"], found.more, late)
+
+
+def _ranked_since(by_day: Report) -> int:
+    """The first of the last days that are ranked: one at least."""
+    requests = 0
+    for group in reversed(by_day.groups):
+        if requests and requests + group.sums.requests > _MOST_RANKED:
+            return day_start(group.values[0]) + DAY
+        requests += group.sums.requests
+    return by_day.start
 
 
 async def _since(usage: UsageStore, start: int) -> int:

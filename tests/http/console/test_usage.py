@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.display import timestamp
 from gateway.periods import DAY
 from gateway.records import LedgerRow
 from gateway.store import Store
@@ -154,6 +155,21 @@ async def test_where_requests_are_gone_sums_stay_and_the_page_says_so(
         assert "90 days" in texts(refused)
 
 
+async def test_of_too_many_requests_the_newest_are_ranked(
+    visitor: Visitor, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.http.console.usage_figures._MOST_RANKED", 3)
+    days = ("18", "19", "19", "21", "21", "21", "21")
+    await put(gateway, *(ledger_row(f"2026-11-{day}T12:00:00") for day in days))
+    for end, ranked in (("23", ["21"]), ("20", ["18", "19"])):
+        page = await visitor.get(f"/ui/usage?start=2026-11-14&end=2026-11-{end}")
+        found = points(page)
+        shown = [at for at in sorted(found) if found[at]["latency_p50_ms"]]
+        assert [timestamp(at)[8:10] for at in shown] == ranked
+        assert ("too many requests" in texts(page)) == (end == "23")
+        assert "Latency, p50 100 ms" in texts(page)
+
+
 @pytest.mark.parametrize(
     ("by", "field", "values"),
     [
@@ -228,6 +244,8 @@ async def test_keys_teams_and_deployments_are_called_by_name(
         ("status=9", "status takes an HTTP status"),
         ("outcome=fine", "outcome takes one of complete"),
         ("end=1970-01-01", None),
+        ("start=1970-01-01", None),
+        ("start=2199-01-01&end=2199-01-02", None),
         ("nonsense=1&model=", None),
     ],
 )
