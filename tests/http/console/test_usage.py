@@ -79,15 +79,14 @@ async def test_charts_are_only_where_there_are_some(visitor: Visitor) -> None:
 
 
 async def test_a_day_is_shown_by_the_hour_with_a_total(visitor: Visitor, gateway: Gateway) -> None:
-    hour = int(time.time()) // 3600 * 3600
     await put(
         gateway,
-        ledger_row(hour * 1000 + 1, cost=2_000_000, latency_ms=100, first_token_ms=30),
-        ledger_row(hour * 1000 + 2, cost=1_000_000, latency_ms=300),
-        ledger_row((hour - 7200) * 1000, outcome="failed", status=502, cost=None, latency_ms=5),
-        ledger_row(ago(2 * DAY), cost=10**9),
+        ledger_row("2026-11-20T23:00:00.001", cost=2_000_000, latency_ms=100, first_token_ms=30),
+        ledger_row("2026-11-20T23:59:59", cost=1_000_000, latency_ms=300),
+        ledger_row("2026-11-20T21:00:00", outcome="failed", status=502, cost=None, latency_ms=5),
+        ledger_row("2026-11-19T23:59:59", cost=10**9),
     )
-    page = await visitor.get("/ui/usage")
+    page = await visitor.get("/ui/usage?start=2026-11-20&end=2026-11-20")
     said = texts(page)
     assert "Spend $0.0030 1 without a known price" in said
     assert "Requests 3 " in said
@@ -95,9 +94,9 @@ async def test_a_day_is_shown_by_the_hour_with_a_total(visitor: Visitor, gateway
     assert "Tokens 45 30 in, 15 out" in said
     assert "Latency, p50 100 ms p95 300 ms First token, p50 30 ms p95 30 ms" in said
     found = points(page)
-    assert sorted(found) == list(range(min(found), hour + 1, 3600))
-    assert len(found) in (24, 25)
-    assert found[hour] == {
+    midnight = ledger_row("2026-11-20").started_ms // 1000
+    assert sorted(found) == [midnight + hour * 3600 for hour in range(24)]
+    assert found[midnight + 23 * 3600] == {
         "cost": "0.003",
         "requests": "2",
         "errors": "0",
@@ -109,9 +108,20 @@ async def test_a_day_is_shown_by_the_hour_with_a_total(visitor: Visitor, gateway
         "first_token_p95_ms": "30",
     }
     # Without requests there is nothing that was slow or fast.
-    nothing = found[hour - 3600]
+    nothing = found[midnight + 22 * 3600]
     assert (nothing["requests"], nothing["cost"], nothing["latency_p50_ms"]) == ("0", "0.0", "")
-    assert found[hour - 7200]["errors"] == "1"
+    assert found[midnight + 21 * 3600]["errors"] == "1"
+
+
+async def test_unless_asked_the_last_day_is_shown(visitor: Visitor, gateway: Gateway) -> None:
+    await put(gateway, ledger_row(ago(60)), ledger_row(ago(DAY - 600)), ledger_row(ago(DAY + 1)))
+    page = await visitor.get("/ui/usage")
+    assert "Requests 2 " in texts(page)
+    found = points(page)
+    # The first of the hours is there in part, as the last one is.
+    assert len(found) == 25
+    assert min(found) <= time.time() - DAY
+    assert max(found) <= time.time()
 
 
 async def test_longer_spans_are_shown_by_the_day(visitor: Visitor, gateway: Gateway) -> None:
