@@ -50,9 +50,15 @@ async def test_charts_show_what_the_table_has(admin: Page, gateway: Gateway) -> 
     box = await admin.locator("[data-chart=requests] .u-over").bounding_box()
     assert box is not None
     await admin.mouse.move(box["x"] + box["width"] - 3, box["y"] + 20)
-    await expect(admin.locator("[data-chart=requests] .u-legend")).to_contain_text("Requests1")
+    await expect(admin.locator("[data-chart=requests] .u-legend")).to_contain_text(
+        "Requests1Errors1 (100.0%)"
+    )
     # The same hour is pointed out in all of them.
     await expect(admin.locator("[data-chart=tokens] .u-legend")).to_contain_text("Out5")
+    # And leads to its requests.
+    await admin.mouse.click(box["x"] + box["width"] - 3, box["y"] + 20)
+    await admin.wait_for_url("**/ui/usage/requests?start=2026-11-20T23*")
+    await expect(admin.locator("tbody tr")).to_have_count(1)
 
 
 async def test_charts_follow_the_colour_scheme_and_the_width(admin: Page, gateway: Gateway) -> None:

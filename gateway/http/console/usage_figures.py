@@ -139,7 +139,9 @@ def _points(report: Report, times: Mapping[str, Percentiles | None], now: int) -
     for at in range(first * seconds, (last + 1) * seconds, seconds):
         label = timestamp(at) if by_hour else timestamp(at)[:10]
         measures = sums.get(label, added(())).view() | _times(times.get(label))
-        points.append({"at": at, "label": label} | measures)
+        # As `start` and `end` of a query take it: a day is part of the time that it ends.
+        span = {"start": label, "end": timestamp(at + HOUR) if by_hour else label}
+        points.append({"at": at, "label": label} | span | measures)
     return points
 
 

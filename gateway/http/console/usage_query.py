@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from gateway.errors import InvalidField, NotFound
+from gateway.http.console.shown import day
 from gateway.http.console.visits import Visit
 from gateway.http.usage import usage_filter
 from gateway.store import Store
@@ -125,15 +126,21 @@ class Query:
         return found
 
     def chosen(self, names: Mapping[str, str]) -> list[Chosen]:
-        """What is asked for besides the time; `names` has what the key and the team are called."""
+        """What is asked for that has no place of its own; `names` has what ids stand for."""
         found = [
             Chosen(title, names.get(name, self.given[name]), self.url(**{name: None}))
-            for name, title in TITLES.items()
-            if name in self.given
+            for name, title in {"start": "from", "end": "to", **TITLES}.items()
+            if name in self.given and not self._has_place(name)
         ]
         return found + [
             Chosen(TITLES[name], None, self.url(**{name: None})) for name in self.without
         ]
+
+    def _has_place(self, name: str) -> bool:
+        """Whether it is a time that a link stands for, or a day that a field holds."""
+        text = self.given[name]
+        in_link = name == "start" and text in SPANS and "end" not in self.given
+        return name in _TIMES and (in_link or day(text) != "")
 
 
 async def names_of(visit: Visit, query: Query) -> dict[str, str]:

@@ -111,6 +111,14 @@ async def test_a_day_is_shown_by_the_hour_with_a_total(visitor: Visitor, gateway
     nothing = found[midnight + 22 * 3600]
     assert (nothing["requests"], nothing["cost"], nothing["latency_p50_ms"]) == ("0", "0.0", "")
     assert found[midnight + 21 * 3600]["errors"] == "1"
+    # Each hour leads to its requests.
+    of_hour = re.search(r'data-at="(\d+)">\s*<th scope="row"><a href="([^"]*)"', page.text)
+    assert of_hour is not None
+    assert int(of_hour[1]) == midnight + 23 * 3600
+    listed = await visitor.get(unescape(of_hour[2]))
+    assert len(lines(listed)) == 2
+    assert "from: 2026-11-20T23:00:00Z" in texts(listed)
+    assert "to: 2026-11-21T00:00:00Z" in texts(listed)
 
 
 async def test_unless_asked_the_last_day_is_shown(visitor: Visitor, gateway: Gateway) -> None:
@@ -131,6 +139,9 @@ async def test_longer_spans_are_shown_by_the_day(visitor: Visitor, gateway: Gate
     assert [found[at]["requests"] for at in sorted(found)] == ["1", "0", "0", "0", "0", "0", "1"]
     assert found[min(found)]["latency_p50_ms"] == "100"
     assert "Day (UTC)" in texts(page)
+    of_day = re.search(r'href="(/ui/usage/requests[^"]*)">2026-11-17<', page.text)
+    assert of_day is not None
+    assert len(lines(await visitor.get(unescape(of_day[1])))) == 1
     assert 'value="2026-11-17"' in page.text
 
 

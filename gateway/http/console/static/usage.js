@@ -32,6 +32,8 @@ if (area) {
   const zone = byDay ? { timeZone: "UTC" } : { hour: "2-digit", minute: "2-digit" };
   const moment = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", ...zone });
 
+  const share = (part, all) => (all ? ` (${((100 * part) / all).toFixed(1)}%)` : "");
+
   // A series is drawn over those before it: what is a part of another comes after it.
   const errors = read("errors");
   const requests = read("requests");
@@ -44,7 +46,7 @@ if (area) {
       tick: (value) => compact.format(value),
       series: [
         ["Requests", "--plot-1", requests, count],
-        ["Errors", "--plot-bad", errors, count],
+        ["Errors", "--plot-bad", errors, (value, index) => count(value) + share(value, requests[index])],
       ],
     },
     tokens: {
@@ -122,7 +124,12 @@ if (area) {
     drawn.get(plot)?.destroy();
     const chart = charts[plot.dataset.chart];
     const data = [at, ...chart.series.map(([, , values]) => values)];
-    drawn.set(plot, new uPlot(options(chart, plot.clientWidth), data, plot));
+    const made = new uPlot(options(chart, plot.clientWidth), data, plot);
+    // As the table's link: the requests of that time.
+    made.over.addEventListener("click", () => {
+      if (made.cursor.idx !== null) location.assign(rows[made.cursor.idx].querySelector("a").href);
+    });
+    drawn.set(plot, made);
   }
 
   area.hidden = false;
