@@ -23,7 +23,8 @@ from typing import Any
 import pytest
 
 from gateway import vault
-from gateway.commands.usage_output import money, printable
+from gateway.commands.usage_output import printable
+from gateway.money import money
 from gateway.periods import DAY
 from gateway.records import LedgerRow
 from gateway.settings import Settings

@@ -200,9 +200,7 @@ def scatter(results: Results) -> Scatter | None:
         )
         for place, (name, quality, cost) in enumerate(known)
     )
-    return Scatter(
-        dots, tuple(money(round(end * step / 4)) for step in range(5)), tuple(left_out)
-    )
+    return Scatter(dots, tuple(money(round(end * step / 4)) for step in range(5)), tuple(left_out))
 
 
 def _letter(place: int) -> str:
