@@ -6,10 +6,9 @@ import functools
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -27,6 +26,9 @@ from gateway.http.requests import (
     services,
 )
 from gateway.records import Actor, Key
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 log = logging.getLogger(__name__)
 
@@ -234,6 +236,9 @@ def failed(visit: Visit, error: GatewayError) -> Response:
 
 @cache
 def _environment() -> Environment:
+    # Where nobody opens a page, a start need not wait for it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     # StrictUndefined: a name that no handler gives is a mistake and no blank.
     environment = Environment(
         loader=PackageLoader("gateway.http.console"),
