@@ -106,11 +106,14 @@ async def _announce(server: uvicorn.Server, app: Starlette, url: str, secret: st
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.05)
     await app.state.services.lane.wait()
-    print(_SNIPPETS.format(url=f"{url}/api/v1/gateway", key=secret, model=MODEL), flush=True)
+    snippets = _SNIPPETS.format(base=url, url=f"{url}/api/v1/gateway", key=secret, model=MODEL)
+    print(snippets, flush=True)
 
 
 _SNIPPETS = """\
-The gateway is up. Call it from a second terminal, with curl:
+The gateway is up. Its console, for a browser and with the admin key above: {base}/ui
+
+Call it from a second terminal, with curl:
 
 curl {url}/chat/completions \\
   -H "Authorization: Bearer {key}" \\
