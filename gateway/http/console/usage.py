@@ -59,4 +59,4 @@ async def _used(visit: Visit) -> bool:
 
 def _snippet(visit: Visit) -> str:
     names = sorted(name for name in visit.services.registry.catalogue.groups if "*" not in name)
-    return curl(visit.api_url, "$GATEWAY_KEY", names[0] if names else "gpt-4o")
+    return curl(visit.api_url, "sk-…", names[0] if names else "gpt-4o")
