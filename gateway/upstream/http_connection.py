@@ -83,15 +83,14 @@ class Connection(asyncio.Protocol):
             if self._error is not None:
                 raise self._error
             await self._changed()
-        if self._paused:
-            self._paused = False
-            if not self._transport.is_closing():
-                self._transport.resume_reading()
+        self._resume()
         return reader.take()
 
     def rest(self) -> bool:
         """Whether another request can be made now."""
         self._busy = False
+        # Nobody may have read what came.
+        self._resume()
         free = not self.over and self.reader.complete and self.reader.reusable
         # Who has answered before all was sent will not read the rest as a request's end.
         return free and not self._transport.get_write_buffer_size()
@@ -101,6 +100,12 @@ class Connection(asyncio.Protocol):
         self.over = True
         if self._made:
             self._transport.abort()
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
 
     async def _changed(self) -> None:
         self._waiter = self._loop.create_future()

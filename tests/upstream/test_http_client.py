@@ -267,6 +267,21 @@ async def test_a_connection_is_used_again(client: HttpClient, server: Faulty) ->
     assert len(server.wires) == 2
 
 
+async def test_an_answer_that_nobody_has_read_is_nothing_to_the_next(
+    client: HttpClient, server: Faulty
+) -> None:
+    """Also where it was so long that no more was to be read."""
+    body = b"x" * (MOST_HELD + 1)
+    server.script = each(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    with closing(await post(client, server.url)) as response:
+        reader = response._open().reader
+        await until(lambda: reader.complete)
+        assert reader.held == len(body)
+    async with asyncio.timeout(10):
+        assert await asked(client, server.url) == (200, body)
+    assert len(server.wires) == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [
