@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, closing
@@ -453,6 +454,66 @@ async def test_no_way_to_the_server(client: HttpClient, server: Faulty, secure: 
         with pytest.raises(httpx.ConnectError):
             await post(client, server.url, proxy=url)
     assert all(wire.request == {} for wire in secure.wires)
+
+
+def at_random(chance: random.Random) -> Script:
+    """Answers that say the number of the request over and over, in each form, some of them cut."""
+
+    async def script(wire: Wire) -> None:
+        while True:
+            await wire.read()
+            told = b"%08d" % wire.request["a"]
+            body = told * chance.choice([1, 1000, MOST_HELD // len(told) + 1])
+            length = OK + b"Content-Length: %d\r\n\r\n"
+            form = chance.choice(["length", "length", "chunks", "close", "cut", "more"])
+            if form == "chunks":
+                answer = CHUNKED + b"8\r\n%b\r\n" % told + b"0\r\n\r\n"
+            elif form == "close":
+                answer = OK + b"\r\n" + body
+            else:
+                answer = length % (len(body) + (form == "cut")) + body
+            answer += SHORT if form == "more" else b""
+            at = chance.randrange(len(answer))
+            for piece in (answer[:at], answer[at:]):
+                await wire.send(piece)
+                await asyncio.sleep(0)
+            if form in ("close", "cut"):
+                return
+
+    return script
+
+
+async def test_nobody_gets_the_answer_of_another(client: HttpClient, server: Faulty) -> None:
+    """However it came, and whoever left before."""
+    chance = random.Random(1)
+    server.script = at_random(chance)
+    ends: set[str] = set()
+
+    async def call(number: int) -> None:
+        try:
+            response = await post(client, server.url, body=b'{"a": %d}' % number)
+            body = await whole(response)
+        except httpx.ReadError:
+            ends.add("cut")
+        else:
+            ends.add("whole")
+            assert body == b"%08d" % number * (len(body) // 8)
+
+    async def caller(first: int) -> None:
+        for number in range(first, first + 20):
+            calling = asyncio.create_task(call(number))
+            if chance.random() < 0.2:
+                for _ in range(chance.randrange(10)):
+                    await asyncio.sleep(0)
+                calling.cancel()
+                ends.add("left")
+            await asyncio.gather(calling, return_exceptions=True)
+            if not calling.cancelled():
+                calling.result()
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(caller(100 * number) for number in range(1, 11)))
+    assert ends == {"cut", "whole", "left"}
 
 
 # --- TLS and proxies -----------------------------------------------------------------------------
