@@ -23,9 +23,9 @@
 Others are raised below HTTP and defined where that happens. They stop a start or a command:
 SettingsError (`settings`), VaultError and WeakKey (`vault`), DatabaseUnusable (`store.database`),
 ConfigUnreadable and ConfigRefused (`config.values`). NoRedis (`cache.redis`) turns the cache off.
-Unsupported (`specs.routing`) is InvalidField for what LiteLLM has and the gateway has not.
-BadRequest (`http.litellm.errors`) is 400 on
-LiteLLM's management routes.
+Unsupported (`specs.routing`) is InvalidField for what LiteLLM has and the gateway has not, and
+BadDataset (`evals.datasets.rows`) for rows that are no cases. BadRequest (`http.litellm.errors`) is
+400 on LiteLLM's management routes.
 
 An error knows how it is rendered (status, body, headers), so that every place that answers
 one answers the same. Statuses and types are those of LiteLLM 1.109 (proxy/_types.py,
