@@ -1,4 +1,4 @@
-"""Rates, changes of rates and times as people read them."""
+"""Rates, changes of rates, p-values and times as people read them."""
 
 from __future__ import annotations
 
@@ -32,3 +32,12 @@ def duration(ms: float) -> str:
         return f"{ms / 1000:.3g} s"
     minutes, seconds = divmod(round(ms / 1000), 60)
     return f"{minutes} min {seconds} s"
+
+
+def chance(p: float) -> str:
+    """A p-value.
+
+    >>> chance(0.0704), chance(2e-9)
+    ('0.070', '< 0.001')
+    """
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

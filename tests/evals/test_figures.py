@@ -1,10 +1,10 @@
-"""Rates and times as people read them."""
+"""Rates, p-values and times as people read them."""
 
 from __future__ import annotations
 
 import pytest
 
-from gateway.evals.figures import duration, percent, points
+from gateway.evals.figures import chance, duration, percent, points
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,10 @@ def test_points_have_a_sign_unless_they_are_none(difference: float, text: str) -
 )
 def test_durations(ms: float, text: str) -> None:
     assert duration(ms) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(1, "1.000"), (0.0704, "0.070"), (0.001, "0.001"), (0.00099, "< 0.001")]
+)
+def test_p_values(p: float, text: str) -> None:
+    assert chance(p) == text

@@ -67,6 +67,8 @@ def print_report(report: Report) -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """What has become of each evaluator since the base."""
+    from gateway.evals.figures import chance
+
     print_table(
         ("MODEL", "EVALUATOR", "CHANGE", "95 %", "P", "FIXED", "REGRESSED", "VERDICT"),
         (
@@ -75,7 +77,7 @@ def print_comparison(comparison: Comparison) -> None:
                 pair.evaluator,
                 None if pair.difference is None else f"{pair.difference.value * 100:+.1f}",
                 _interval(pair.difference),
-                None if pair.p_value is None else f"{pair.p_value:.3f}",
+                chance(pair.p_value),
                 len(pair.fixed),
                 len(pair.regressed),
                 pair.verdict,

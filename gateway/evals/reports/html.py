@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.display import optional_timestamp
 from gateway.evals.comparison import Comparison
-from gateway.evals.figures import duration, percent, points
+from gateway.evals.figures import chance, duration, percent, points
 from gateway.evals.records import Case, Item, Score
 from gateway.evals.reports import plots
 from gateway.evals.reports.report import Report
@@ -99,6 +99,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "money": money,
+        "chance": chance,
         "percent": percent,
         "points": points,
         "duration": duration,
