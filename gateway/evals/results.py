@@ -152,6 +152,7 @@ def results_of(evaluation: RunWithItems) -> Results:
         *_run_notices(run, count, evaluators),
         *(notice for each in targets for notice in _target_notices(each)),
         *(notice for each in evaluators for notice in _evaluator_notices(each)),
+        *_judge_notices(run, targets),
     )
     return Results(targets, evaluators, count, run.planned, notices)
 
@@ -256,7 +257,8 @@ def _target_notices(target: TargetResult) -> Iterator[Notice]:
         yield Notice(
             "unpriced",
             f"{target.unpriced:,} answers of {target.target} have no known price and are left out "
-            "of the cost. Give the model input_cost_per_token and output_cost_per_token.",
+            "of the cost, and of max_cost. Give the model input_cost_per_token and "
+            "output_cost_per_token.",
         )
 
 
@@ -267,6 +269,21 @@ def _evaluator_notices(result: EvaluatorResult) -> Iterator[Notice]:
             "many_errors",
             f"{result.evaluator} could not evaluate {result.evaluator_errors:,} of {tried:,} "
             f"answers of {result.target}.",
+        )
+
+
+def _judge_notices(run: Run, targets: Sequence[TargetResult]) -> Iterator[Notice]:
+    capped = run.max_cost is not None or (run.gate is not None and run.gate.max_cost is not None)
+    # What judges cost is kept by answer, where 0 stands for no known price as well.
+    free = any(each.judge_tokens for each in targets) and not any(
+        each.judge_cost for each in targets
+    )
+    if capped and free:
+        yield Notice(
+            "judges_cost_nothing",
+            "Judges' calls came to $0 by the prices that are known. Unless they are free, max_cost "
+            "does not hold them: give their models input_cost_per_token and "
+            "output_cost_per_token.",
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from gateway.evals.records import RunWithItems
+from gateway.evals.records import Gate, RunWithItems
 from gateway.evals.results import (
     EvaluatorResult,
     Pair,
@@ -166,6 +167,23 @@ def test_what_is_to_be_taken_with_care_is_said(
     found = results_of(made).notices
     assert code in [each.code for each in found]
     assert part in next(each.message for each in found if each.code == code)
+
+
+@pytest.mark.parametrize(
+    ("judge", "capped", "remarked"),
+    [
+        ({"judge_tokens": 9}, {"max_cost": 10**9}, True),
+        ({"judge_tokens": 9}, {"gate": Gate(max_cost=10**9)}, True),
+        ({"judge_tokens": 9}, {"gate": Gate(pass_rate=0.5)}, False),
+        ({"judge_tokens": 9, "judge_cost": 1}, {"max_cost": 10**9}, False),
+        ({}, {"max_cost": 10**9}, False),
+    ],
+)
+def test_judges_that_max_cost_may_not_hold_are_remarked_on(
+    judge: dict[str, int], capped: dict[str, Any], remarked: bool
+) -> None:
+    made = evaluation({"gpt": [True] * 30}, item=judge, **capped)
+    assert codes(results_of(made)) == ["judges_cost_nothing"] * remarked
 
 
 def test_few_errors_are_not_remarked_on() -> None:
