@@ -19,6 +19,7 @@ from gateway.evals.specs import (
     suite_record,
 )
 from gateway.evals.versions import version_of_group
+from gateway.fields import merge_patch
 from gateway.money import dollars
 from gateway.records import Key, Operation
 from gateway.resolve import resolve
@@ -61,9 +62,7 @@ class Preparing:
             raise InvalidField("suite takes the name of a suite", param="suite")
         suite = None if named is None else await self._store.suites.get(named)
         base = suite_description(suite) if suite else {"name": "Run"}
-        # As in a patch, null stands for what a field has anyway.
-        merged = {name: value for name, value in {**base, **given}.items() if value is not None}
-        wanted = suite_record(merged, now)
+        wanted = suite_record(merge_patch(base, given), now)
         if dataset is None:
             dataset = await self._store.datasets.get(wanted.dataset)
         evaluators = await self._evaluators(wanted)

@@ -100,6 +100,21 @@ async def test_a_run_in_full_with_a_request_of_its_own(evals: Evaluating) -> Non
     assert asked == {f"Say: Capital of {country}?" for country in CAPITALS}
 
 
+async def test_what_a_run_says_is_merged_into_its_suite(evals: Evaluating) -> None:
+    gate = {"pass_rate": 0.5, "max_error_rate": 0.1}
+    await evals.set_up(params={"temperature": 0, "seed": 1}, gate=gate)
+    asked = {
+        "suite": "ci",
+        "params": {"seed": None, "max_tokens": 5},
+        "gate": {"pass_rate": 0.25},
+    }
+    begun = await evals.do("POST", "/runs", asked, 202)
+    assert begun["params"] == {"temperature": 0, "max_tokens": 5}
+    run = await evals.ended(begun["id"])
+    wanted = {check["name"]: check["wanted"] for check in run["gate"]["checks"]}
+    assert (wanted["pass_rate"], wanted["max_error_rate"]) == (0.25, 0.1)
+
+
 async def test_answers_that_the_dataset_has_are_scored_without_a_call(evals: Evaluating) -> None:
     await evals.set_up()
     rows = [row | {"output": "London"} for row in ROWS]
