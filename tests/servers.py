@@ -52,11 +52,14 @@ class _Server(uvicorn.Server):
             connection.shutdown()
         try:
             async with asyncio.timeout(self.config.timeout_graceful_shutdown):
-                while self.server_state.connections or self.server_state.tasks:
+                while self.server_state.tasks:
                     await asyncio.sleep(0.005)
         except TimeoutError:
             for task in self.server_state.tasks:
                 task.cancel()
+        # Clients that keep theirs open need not be waited for.
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
         await self.lifespan.shutdown()
 
 

@@ -68,10 +68,11 @@ def serve(
     import uvicorn
 
     from gateway.app import create_app, prepare
+    from gateway.http.server import run
 
     if workers == 1:
         log_fast()
-        uvicorn.run(create_app(replace(settings, start=start)), **options)
+        run(uvicorn.Config(create_app(replace(settings, start=start)), **options))
         return
     # Once, or each of them would make a key of its own at the first start.
     asyncio.run(prepare(settings))
@@ -81,7 +82,8 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="gateway-metrics-") as directory:
         # Where they count for Prometheus, so that each can tell of all.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-        uvicorn.run("gateway.commands.serve:worker", factory=True, workers=workers, **options)
+        app = "gateway.commands.serve:worker"
+        run(uvicorn.Config(app, factory=True, workers=workers, **options))
 
 
 def worker() -> ASGIApp:

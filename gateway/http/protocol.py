@@ -1,9 +1,10 @@
 """HTTP as uvicorn speaks it, with bounds on what a client can send before anyone asks for its key,
-and on how long it may read nothing.
+and on how long it may read nothing; and an end that cuts off no request.
 
 uvicorn with httptools collects a request's line and headers without end (60 MB of short headers
 took 1.4 GB of memory), and waits for them for ever; so it does for a client that reads nothing of
-its answer.
+its answer. When it ends, it closes idle connections at once, with requests on their way: a proxy
+cannot know whether such a call was made, and has to fail it.
 """
 
 from __future__ import annotations
@@ -63,6 +64,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # parser tells of only when it is whole.
     _pending = 0
     _moved = False
+    _ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -73,6 +75,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait_no_more()
         self._reads_again()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Tell the client with the next answer that it is the last one here.
+
+        A connection that waits for a request is closed once it has waited as long as any other may.
+        """
+        self._ending = True
+        if self.cycle is None:
+            self._wait_no_more()
+            self._waiting = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -112,6 +128,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._wait_no_more()
         super().on_headers_complete()
+        if self._ending:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._moved = True
