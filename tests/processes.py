@@ -42,6 +42,12 @@ def run(
     )
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
 @dataclass
 class Server:
     """A running `gateway serve`."""
@@ -71,10 +77,11 @@ def _is_worker(pid: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def serve(directory: Path, *arguments: str, **more: str) -> AsyncIterator[Server]:
+async def serve(
+    directory: Path, *arguments: str, port: int | None = None, **more: str
+) -> AsyncIterator[Server]:
     """Run `gateway serve` until the end of the block; yields once it answers."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = port or free_port()
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         "serve",
