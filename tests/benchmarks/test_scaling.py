@@ -26,7 +26,7 @@ def test_a_call_takes_what_its_kind_was_measured_to_take() -> None:
 
 
 def test_what_ten_thousand_calls_a_second_need() -> None:
-    """5.6 cores, half busy: 12 processes, on 3 nodes. A Redis counts 5,000; a row is 553.5 bytes."""
+    """5.6 cores, half busy: 12 processes, 3 nodes. A Redis counts 5,000; a row is 553.5 bytes."""
     found = needs(PLAIN, 10_000)
     assert found.cores == pytest.approx(5.6)
     assert (found.processes, found.nodes, found.looks) == (12, 3, 24)
