@@ -76,12 +76,18 @@ def _is_worker(pid: int) -> bool:
         return False
 
 
-@contextlib.asynccontextmanager
-async def serve(
-    directory: Path, *arguments: str, port: int | None = None, **more: str
-) -> AsyncIterator[Server]:
+def serve(
+    directory: Path, *arguments: str, **more: str
+) -> contextlib.AbstractAsyncContextManager[Server]:
     """Run `gateway serve` until the end of the block; yields once it answers."""
-    port = port or free_port()
+    return serve_at(free_port(), directory, *arguments, **more)
+
+
+@contextlib.asynccontextmanager
+async def serve_at(
+    port: int, directory: Path, *arguments: str, **more: str
+) -> AsyncIterator[Server]:
+    """Likewise, on this port."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         "serve",

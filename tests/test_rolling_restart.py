@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tests.conftest import ADMIN_KEY
-from tests.processes import ROOT, free_port, serve
+from tests.processes import ROOT, free_port, serve_at
 from tests.redises import RedisServer
 from tests.servers import FakeProvider, Json, answer, chunks, completion, http_client
 
@@ -195,7 +195,7 @@ async def two_nodes(
     async with AsyncExitStack() as first, AsyncExitStack() as second:
         # By turns: the first makes the database.
         for port, stack in zip(ports, (first, second), strict=True):
-            await stack.enter_async_context(serve(directory, port=port, **settings))
+            await stack.enter_async_context(serve_at(port, directory, **settings))
         yield [first, second]
 
 
@@ -239,7 +239,7 @@ async def test_no_call_fails_while_nodes_are_restarted(
             for number, node in enumerate(nodes):
                 await node.aclose()
                 await load.until(more=50)
-                again = serve(tmp_path, port=ports[number], **settings)
+                again = serve_at(ports[number], tmp_path, **settings)
                 await node.enter_async_context(again)
                 await until_ready(urls[number])
                 await load.until(more=100)
