@@ -132,7 +132,14 @@ async def import_rows(request: Request) -> Response:
     says in JSON under which names the file has `input`, `expected`, `id` and `tags`.
     """
     by = actor(request)
-    form = await read_form(request)
+    return await _changed(request, await importing(await read_form(request)), by)
+
+
+async def importing(form: Mapping[str, Any]) -> Callable[[Dataset], tuple[Case, ...]]:
+    """The change of cases that a form with a file asks for.
+
+    Raises InvalidField, BadDataset; so may the change.
+    """
     unknown = sorted(set(form) - _FORM)
     if unknown:
         raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])
@@ -146,11 +153,9 @@ async def import_rows(request: Request) -> Response:
     cases = await asyncio.to_thread(read_cases, file.data, kind, columns, name=file.name)
 
     def change(old: Dataset) -> tuple[Case, ...]:
-        if mode == "replace":
-            return cases
-        return appended(old.cases, cases)
+        return cases if mode == "replace" else appended(old.cases, cases)
 
-    return await _changed(request, change, by)
+    return change
 
 
 async def export_rows(request: Request) -> Response:
@@ -158,7 +163,11 @@ async def export_rows(request: Request) -> Response:
     admin(request)
     given = parameters(request, ("format",))
     kind = cast(Format, one_of(given.get("format"), "format", FORMATS) or "jsonl")
-    dataset = await _store(request).get(_named(request))
+    return await exported(await _store(request).get(_named(request)), kind)
+
+
+async def exported(dataset: Dataset, kind: Format) -> Response:
+    """All rows as a file. Raises BadDataset where as YAML it would be too long."""
     text = await asyncio.to_thread(write_cases, dataset.cases, kind)
     name = f"{_UNSAFE.sub('-', dataset.name)}.{kind}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.errors import InvalidField
+from gateway.evals.calls import Spent
 from gateway.evals.datasets import cases_of
-from gateway.evals.records import Evaluator, Item
+from gateway.evals.records import Evaluator, Item, Score
+from gateway.evals.service import RunService
 from gateway.evals.shown import evaluator_view, listed
 from gateway.evals.specs import described_evaluator, evaluator_description, evaluator_record
 from gateway.fields import merge_patch
 from gateway.http.requests import actor, admin, json_response, read_object, services
 from gateway.money import dollars
+from gateway.records import Key
 from gateway.specs.shared import check_patch
 from gateway.store.evals import Evaluators
 
@@ -67,6 +72,18 @@ async def try_evaluator(request: Request) -> Response:
     key = admin(request)
     evaluator = await _store(request).get(_named(request))
     body = await read_object(request)
+    score, spent = await tried(services(request).runs, evaluator, body, key)
+    view = {"object": "evals.score", **asdict(score)}
+    return json_response({**view, "judge_tokens": spent.tokens, "judge_cost": dollars(spent.cost)})
+
+
+async def tried(
+    runs: RunService, evaluator: Evaluator, body: Mapping[str, Any], key: Key
+) -> tuple[Score, Spent]:
+    """What an evaluator says of the answer in the body, to the row there.
+
+    Raises InvalidField, and what `RunService.try_out` raises.
+    """
     unknown = sorted(set(body) - _TRIAL)
     if unknown:
         raise InvalidField(f"{unknown[0]}: no such field", param=unknown[0])
@@ -77,9 +94,7 @@ async def try_evaluator(request: Request) -> Response:
     if not isinstance(tool_calls, list) or not all(isinstance(each, dict) for each in tool_calls):
         raise InvalidField("tool_calls takes a list of objects", param="tool_calls")
     item = Item("", "", case.id, 0, output=output, tool_calls=tuple(tool_calls))
-    score, spent = await services(request).runs.try_out(evaluator, case, item, key)
-    view = {"object": "evals.score", **asdict(score)}
-    return json_response({**view, "judge_tokens": spent.tokens, "judge_cost": dollars(spent.cost)})
+    return await runs.try_out(evaluator, case, item, key)
 
 
 def _store(request: Request) -> Evaluators:

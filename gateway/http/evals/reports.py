@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +15,7 @@ from gateway.evals.reports.junit import junit_xml
 from gateway.evals.reports.report import Report
 from gateway.http.evals.queries import parameters
 from gateway.http.requests import admin, services
+from gateway.store.evals import Evals
 
 # It holds what models said: nothing in it may run, load, or be sent anywhere.
 _POLICY = (
@@ -24,30 +25,6 @@ _POLICY = (
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
-def _file(
-    made: Callable[[Report], str | bytes], name: str, media_type: str, **headers: str
-) -> Callable[[Request], Awaitable[Response]]:
-    """Answers with one kind of report, as a file of this name."""
-
-    async def endpoint(request: Request) -> Response:
-        admin(request)
-        parameters(request, ())
-        run_id = str(request.path_params["id"])
-        report = await report_on(services(request).store.evals, run_id)
-        # Large ones take seconds.
-        content = await asyncio.to_thread(made, report)
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        shown = "inline" if media_type == "text/html" else "attachment"
-        disposition = f'{shown}; filename="{name}"'
-        return Response(
-            content,
-            headers=_HEADERS | given | {"content-disposition": disposition},
-            media_type=media_type,
-        )
-
-    return endpoint
-
-
 def _html(report: Report) -> str:
     # Its templates' library takes a start a tenth of a second.
     from gateway.evals.reports.html import html_page
@@ -55,7 +32,38 @@ def _html(report: Report) -> str:
     return html_page(report)
 
 
-get_html = _file(_html, "report.html", "text/html", content_security_policy=_POLICY)
-get_json = _file(json_text, "report.json", "application/json")
-get_csv = _file(csv_report, "report.csv", "text/csv")
-get_junit = _file(junit_xml, "junit.xml", "application/xml")
+_FILES: Mapping[str, tuple[Callable[[Report], str | bytes], str, Mapping[str, str]]] = {
+    "report.html": (_html, "text/html", {"content-security-policy": _POLICY}),
+    "report.json": (json_text, "application/json", {}),
+    "report.csv": (csv_report, "text/csv", {}),
+    "junit.xml": (junit_xml, "application/xml", {}),
+}
+FILES = tuple(_FILES)
+"""The names that reports have as files."""
+
+
+async def report_file(evals: Evals, run_id: str, name: str) -> Response:
+    """The report on a run as the file of this name, of `FILES`. Raises NotFound."""
+    made, media_type, headers = _FILES[name]
+    report = await report_on(evals, run_id)
+    # Large ones take seconds.
+    content = await asyncio.to_thread(made, report)
+    shown = "inline" if media_type == "text/html" else "attachment"
+    disposition = {"content-disposition": f'{shown}; filename="{name}"'}
+    return Response(content, headers={**_HEADERS, **headers, **disposition}, media_type=media_type)
+
+
+def _endpoint(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        admin(request)
+        parameters(request, ())
+        run_id = str(request.path_params["id"])
+        return await report_file(services(request).store.evals, run_id, name)
+
+    return endpoint
+
+
+get_html = _endpoint("report.html")
+get_json = _endpoint("report.json")
+get_csv = _endpoint("report.csv")
+get_junit = _endpoint("junit.xml")

@@ -14,13 +14,13 @@ from gateway.evals.specs import described_suite, suite_description, suite_record
 from gateway.fields import merge_patch
 from gateway.http.requests import actor, admin, json_response, read_object, services
 from gateway.specs.shared import check_patch
-from gateway.store.evals import Suites
+from gateway.store.evals import Evals, Suites
 
 
 async def add_suite(request: Request) -> Response:
     by = actor(request)
     suite = suite_record(await read_object(request), int(time.time()))
-    await _check(request, suite)
+    await check_suite(services(request).store.evals, suite)
     await _store(request).add(suite, by)
     return json_response(suite_view(suite), 201)
 
@@ -44,7 +44,8 @@ async def patch_suite(request: Request) -> Response:
     def changed(old: Suite) -> Suite:
         return described_suite(old, merge_patch(suite_description(old), patch), int(time.time()))
 
-    await _check(request, changed(await _store(request).get(_named(request))))
+    suite = changed(await _store(request).get(_named(request)))
+    await check_suite(services(request).store.evals, suite)
     return json_response(suite_view(await _store(request).change(_named(request), changed, by)))
 
 
@@ -55,9 +56,8 @@ async def delete_suite(request: Request) -> Response:
     return json_response({"id": gone.id, "object": "evals.suite", "deleted": True})
 
 
-async def _check(request: Request, suite: Suite) -> None:
+async def check_suite(evals: Evals, suite: Suite) -> None:
     """Raises InvalidField where the suite names what is not there."""
-    evals = services(request).store.evals
     try:
         await evals.datasets.head(suite.dataset)
         for name in suite.evaluators:
