@@ -15,6 +15,7 @@ from starlette.routing import Route
 from gateway.errors import NotFound
 from gateway.http.console import (
     audit,
+    evals,
     keys,
     models,
     playground,
@@ -79,6 +80,7 @@ _PAGES: list[tuple[str, str, Handler]] = [
     ("/ui/usage/requests/{id}", "GET", usage_requests.show),
     ("/ui/usage/requests/{id}", "POST", usage_requests.read_transcript),
     ("/ui/playground", "GET", playground.show),
+    *evals.PAGES,
     ("/ui/audit", "GET", audit.show_all),
     ("/ui/settings", "GET", settings.show_all),
     ("/ui/settings", "POST", settings.change),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
 from markupsafe import Markup
 
+from gateway.evals.figures import points
+from gateway.evals.records import Case
+from gateway.evals.reports.text import as_text, cut, input_text, printable
 from gateway.money import money, nano_dollars
 
 NOTHING = "–"
+_MOST_TEXT = 4000
 
 
 def count(number: int | None) -> str:
@@ -81,12 +86,27 @@ def day(text: str) -> str:
         return ""
 
 
+def told(value: Any) -> str:
+    """What a model or a dataset says: text, or other values as JSON; cut where it is long."""
+    return printable(cut(as_text(value), _MOST_TEXT))
+
+
+def question(case: Case) -> str:
+    """A case's input, likewise."""
+    return printable(cut(input_text(case), _MOST_TEXT))
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": count,
     "day": day,
     "dollars": dollars,
+    "money": money,
     "percent": percent,
+    "points": points,
+    "told": told,
+    "question": question,
     "duration": duration,
     "moment": moment,
     "second": second,
+    "shell": shlex.quote,
 }

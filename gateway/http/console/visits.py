@@ -38,6 +38,7 @@ TABS = (
     ("/ui/keys", "Keys"),
     ("/ui/usage", "Usage"),
     ("/ui/playground", "Playground"),
+    ("/ui/evals", "Evaluations"),
     ("/ui/audit", "Audit"),
     ("/ui/settings", "Settings"),
 )

@@ -9,7 +9,8 @@ from html import unescape
 import httpx
 import pytest
 
-from tests.servers import Gateway
+from tests.http.evals.conftest import Evaluating, Knowing
+from tests.servers import FakeProvider, Gateway
 
 _TOKEN = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
 
@@ -70,3 +71,11 @@ async def visitor(stranger: Visitor) -> Visitor:
     """Somebody who has."""
     assert (await stranger.sign_in()).status_code == 303
     return stranger
+
+
+@pytest.fixture
+def evals(gateway: Gateway, provider: FakeProvider) -> Evaluating:
+    """What a test does with evaluations over the API."""
+    knowing = Knowing()
+    provider.behaviour = knowing.behaviour
+    return Evaluating(gateway, knowing)

@@ -1,0 +1,29 @@
+"""Where the pages of the Evaluations tab are."""
+
+from __future__ import annotations
+
+from gateway.http.console.evals import overview, runs, suites
+from gateway.http.console.visits import Handler
+
+PAGES: list[tuple[str, str, Handler]] = [
+    ("/ui/evals", "GET", overview.show),
+    ("/ui/evals/suites", "GET", suites.show_all),
+    ("/ui/evals/suites", "POST", suites.add),
+    ("/ui/evals/suites/new", "GET", suites.ask_new),
+    ("/ui/evals/suites/{id}", "GET", suites.show),
+    ("/ui/evals/suites/{id}/run", "POST", suites.start_run),
+    ("/ui/evals/suites/{id}/edit", "GET", suites.ask_changes),
+    ("/ui/evals/suites/{id}/edit", "POST", suites.change),
+    ("/ui/evals/suites/{id}/delete", "GET", suites.ask_to_delete),
+    ("/ui/evals/suites/{id}/delete", "POST", suites.delete),
+    ("/ui/evals/runs", "GET", runs.show_all),
+    ("/ui/evals/runs/{id}", "GET", runs.show),
+    ("/ui/evals/runs/{id}/progress", "GET", runs.show_progress),
+    ("/ui/evals/runs/{id}/cancel", "POST", runs.cancel),
+    ("/ui/evals/runs/{id}/resume", "POST", runs.resume),
+    ("/ui/evals/runs/{id}/rerun", "POST", runs.rerun),
+    ("/ui/evals/runs/{id}/baseline", "POST", runs.make_baseline),
+    ("/ui/evals/runs/{id}/delete", "GET", runs.ask_to_delete),
+    ("/ui/evals/runs/{id}/delete", "POST", runs.delete),
+    ("/ui/evals/runs/{id}/files/{name}", "GET", runs.as_file),
+]
