@@ -17,6 +17,7 @@ from gateway.errors import GatewayError, InvalidRequest, NotAuthenticated
 from gateway.http.console import shown
 from gateway.http.console.assets import asset_url
 from gateway.http.console.sessions import Session, Sessions, begun, over_tls
+from gateway.http.multipart import read_form
 from gateway.http.requests import (
     ClientGone,
     Services,
@@ -136,6 +137,16 @@ class Visit:
         given = next((value for name, value in items if name == "csrf"), "")
         self.check_token(given)
         return [(name, value.strip()) for name, value in items if name != "csrf"]
+
+    async def upload(self) -> dict[str, Any]:
+        """What a form with files holds: texts as they are, and files as `Upload`s.
+
+        Raises as `form`.
+        """
+        form = await read_form(self.request)
+        given = form.pop("csrf", None)
+        self.check_token(given if isinstance(given, str) else "")
+        return form
 
     def check_token(self, token: str) -> None:
         """Raises InvalidRequest where what is sent comes of another session, or another site."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.http.console.evals import overview, runs, suites
+from gateway.http.console.evals import datasets, overview, runs, suites
 from gateway.http.console.visits import Handler
 
 PAGES: list[tuple[str, str, Handler]] = [
@@ -26,4 +26,13 @@ PAGES: list[tuple[str, str, Handler]] = [
     ("/ui/evals/runs/{id}/delete", "GET", runs.ask_to_delete),
     ("/ui/evals/runs/{id}/delete", "POST", runs.delete),
     ("/ui/evals/runs/{id}/files/{name}", "GET", runs.as_file),
+    ("/ui/evals/datasets", "GET", datasets.show_all),
+    ("/ui/evals/datasets", "POST", datasets.add),
+    ("/ui/evals/datasets/new", "GET", datasets.ask_new),
+    ("/ui/evals/datasets/{id}", "GET", datasets.show),
+    ("/ui/evals/datasets/{id}/edit", "GET", datasets.ask_changes),
+    ("/ui/evals/datasets/{id}/edit", "POST", datasets.change),
+    ("/ui/evals/datasets/{id}/export", "GET", datasets.export),
+    ("/ui/evals/datasets/{id}/delete", "GET", datasets.ask_to_delete),
+    ("/ui/evals/datasets/{id}/delete", "POST", datasets.delete),
 ]
