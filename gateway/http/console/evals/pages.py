@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.http.console.evals import datasets, overview, runs, suites
+from gateway.http.console.evals import datasets, evaluators, overview, runs, suites
 from gateway.http.console.visits import Handler
 
 PAGES: list[tuple[str, str, Handler]] = [
@@ -35,4 +35,13 @@ PAGES: list[tuple[str, str, Handler]] = [
     ("/ui/evals/datasets/{id}/export", "GET", datasets.export),
     ("/ui/evals/datasets/{id}/delete", "GET", datasets.ask_to_delete),
     ("/ui/evals/datasets/{id}/delete", "POST", datasets.delete),
+    ("/ui/evals/evaluators", "GET", evaluators.show_all),
+    ("/ui/evals/evaluators", "POST", evaluators.add),
+    ("/ui/evals/evaluators/new", "GET", evaluators.ask_new),
+    ("/ui/evals/evaluators/{id}", "GET", evaluators.show),
+    ("/ui/evals/evaluators/{id}/try", "POST", evaluators.try_out),
+    ("/ui/evals/evaluators/{id}/edit", "GET", evaluators.ask_changes),
+    ("/ui/evals/evaluators/{id}/edit", "POST", evaluators.change),
+    ("/ui/evals/evaluators/{id}/delete", "GET", evaluators.ask_to_delete),
+    ("/ui/evals/evaluators/{id}/delete", "POST", evaluators.delete),
 ]

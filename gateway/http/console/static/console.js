@@ -39,6 +39,19 @@ function enhance(root) {
     select.addEventListener("change", tell);
     tell();
   });
+  each(root, "select[data-evaluator]", (select) => {
+    const hint = document.getElementById("type-hint");
+    const params = document.getElementById("params");
+    const examples = [...select.options].map((option) => option.dataset.example);
+    const tell = () => (hint.textContent = select.selectedOptions[0].dataset.about);
+    select.addEventListener("change", () => {
+      tell();
+      // What somebody wrote is theirs.
+      const written = params.value.trim();
+      if (!written || examples.includes(written)) params.value = select.selectedOptions[0].dataset.example;
+    });
+    tell();
+  });
 }
 
 document.addEventListener("click", async (event) => {
