@@ -62,6 +62,11 @@ def second(value: str | int | None) -> Markup | str:
     return _time(value, "%Y-%m-%d %H:%M:%S", Markup(" data-seconds"))
 
 
+def utc(value: int) -> str:
+    """A time in seconds, where there may be text alone."""
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _time(value: str | int | None, pattern: str, more: Markup) -> Markup | str:
     if value is None or value == "":
         return NOTHING
@@ -104,6 +109,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": percent,
     "points": points,
     "told": told,
+    "utc": utc,
     "question": question,
     "duration": duration,
     "moment": moment,

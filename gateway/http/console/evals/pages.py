@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.http.console.evals import datasets, evaluators, overview, runs, suites
+from gateway.http.console.evals import comparing, datasets, evaluators, overview, runs, suites
 from gateway.http.console.visits import Handler
 
 PAGES: list[tuple[str, str, Handler]] = [
@@ -19,6 +19,7 @@ PAGES: list[tuple[str, str, Handler]] = [
     ("/ui/evals/runs", "GET", runs.show_all),
     ("/ui/evals/runs/{id}", "GET", runs.show),
     ("/ui/evals/runs/{id}/progress", "GET", runs.show_progress),
+    ("/ui/evals/runs/{id}/compare", "GET", comparing.show),
     ("/ui/evals/runs/{id}/cancel", "POST", runs.cancel),
     ("/ui/evals/runs/{id}/resume", "POST", runs.resume),
     ("/ui/evals/runs/{id}/rerun", "POST", runs.rerun),
