@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.servers import Gateway
+from typing import Any
+
+from tests.servers import Gateway, Json
 
 
 async def pages_of(gateway: Gateway, text: str = "app") -> list[str]:
@@ -48,7 +50,65 @@ async def pages_of(gateway: Gateway, text: str = "app") -> list[str]:
         f"/ui/usage?start=30d&key={key['id']}",
         "/ui/usage/requests",
         *(f"/ui/usage/requests/{request['id']}" for request in requests),
+        *await _of_evaluations(gateway, text),
         "/ui/audit",
         "/ui/settings",
         "/ui/none",
     ]
+
+
+async def _of_evaluations(gateway: Gateway, text: str) -> list[str]:
+    """Those of evaluations, once the model has been run twice on a dataset of two cases."""
+    rows = [
+        {
+            "id": f"{text} {number}",
+            "input": text,
+            "expected": text,
+            "tags": [text[:64]],
+            "note": text,
+        }
+        for number in range(2)
+    ]
+    dataset = await _made(gateway, "datasets", {"name": text, "description": text, "rows": rows})
+    evaluator = await _made(
+        gateway, "evaluators", {"name": text, "type": "string_check", "operation": "ne"}
+    )
+    suite = await _made(
+        gateway,
+        "suites",
+        {
+            "name": text,
+            "dataset": text,
+            "models": [text, "{{item.note}}"],
+            "evaluators": [text],
+            "gate": {"pass_rate": 0.9},
+        },
+    )
+    runs = [await _run(gateway, text) for _ in range(2)]
+    things = {
+        "datasets": dataset["id"],
+        "evaluators": evaluator["id"],
+        "suites": suite["id"],
+        "runs": runs[0],
+    }
+    return [
+        "/ui/evals",
+        *(f"/ui/evals/{kind}" for kind in things),
+        *(f"/ui/evals/{kind}/{one}" for kind, one in things.items()),
+        *(f"/ui/evals/{kind}/{one}/edit" for kind, one in things.items() if kind != "runs"),
+        *(f"/ui/evals/{kind}/{one}/delete" for kind, one in things.items()),
+        f"/ui/evals/runs/{runs[1]}/compare?base={runs[0]}",
+    ]
+
+
+async def _made(gateway: Gateway, kind: str, body: Any) -> Json:
+    response = await gateway.manage("POST", f"/evals/{kind}", body)
+    assert response.status_code in (201, 202), response.text
+    return dict(response.json())
+
+
+async def _run(gateway: Gateway, suite: str) -> str:
+    """The id of a run that has ended."""
+    run = await _made(gateway, "runs", {"suite": suite})
+    await gateway.app.state.services.runs.wait(run["id"])
+    return str(run["id"])

@@ -41,7 +41,10 @@ async def test_axe_finds_nothing(
     found = await _violations(page, axe, "/ui/sign-in")
     await sign_in(page, gateway)
     # Empty, and with something on them.
-    for path in ("/ui/models", "/ui/keys", "/ui/playground", "/ui/usage", "/ui/usage/requests"):
+    for path in (
+        *("/ui/models", "/ui/keys", "/ui/playground", "/ui/usage", "/ui/usage/requests"),
+        *("/ui/evals", "/ui/evals/datasets", "/ui/evals/suites/new"),
+    ):
         found |= await _violations(page, axe, path)
     for path in await pages_of(gateway):
         found |= await _violations(page, axe, path)

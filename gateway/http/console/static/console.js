@@ -76,3 +76,5 @@ new MutationObserver((changes) => {
     for (const node of change.addedNodes) if (node.nodeType === 1) enhance(node);
 }).observe(document.body, { childList: true, subtree: true });
 enhance(document);
+// Where the tabs are wider than the window.
+document.querySelector(".top a[aria-current]")?.scrollIntoView({ block: "nearest" });
