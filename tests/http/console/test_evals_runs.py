@@ -96,12 +96,14 @@ async def test_it_is_cancelled_resumed_and_run_again(visitor: Visitor, evals: Ev
     url = f"/ui/evals/runs/{run_id}"
     assert (await visitor.post(f"{url}/cancel")).status_code == 303
     assert "ci cancelled" in texts(await visitor.get(url))
+    assert "cancelled no gate –" in texts(await visitor.get("/ui/evals"))
     held.set()
     wrong = await visitor.post(f"{url}/resume", {"max_cost": "much"})
     assert wrong.status_code == 422
     assert "The new cap takes dollars" in texts(wrong)
     assert (await visitor.post(f"{url}/resume", {"max_cost": "5"})).status_code == 303
     assert (await evals.ended(run_id))["max_cost"] == 5
+    assert "completed no gate 100% gpt · exact" in texts(await visitor.get("/ui/evals"))
     complete = await visitor.post(f"{url}/resume")
     assert complete.status_code == 409
     assert "is complete" in texts(complete)

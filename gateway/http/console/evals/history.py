@@ -81,7 +81,7 @@ def history_of(
 def _height(rate: float) -> float:
     """Of a rate from 0 to 1, from the top.
 
-    >>> _height(1), _height(0.5)
+    >>> _height(1.0), _height(0.5)
     (5.0, 50.0)
     """
     return round(95 - rate * 90, 2)

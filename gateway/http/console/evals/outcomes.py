@@ -35,7 +35,7 @@ class Outcome:
     """How many checks of the gate failed."""
 
 
-_Key = tuple[str, int | None, int, str | None]
+_Key = tuple[str, str, int | None, int, str | None]
 # An ended run changes only by being resumed. To work one out takes all of its items.
 _kept: OrderedDict[_Key, Outcome] = OrderedDict()
 
@@ -50,7 +50,7 @@ async def outcome_of(evals: Evals, head: RunHead, baseline: str | None) -> Outco
         return None
     wanted = run.gate.no_regression_vs if run.gate else None
     base = baseline if wanted == BASELINE else wanted
-    key = (run.id, run.ended_at, head.progress.done, base)
+    key = (run.id, run.status, run.ended_at, head.progress.done, base)
     found = _kept.pop(key, None)
     if found is None:
         report = await report_on(evals, run.id)

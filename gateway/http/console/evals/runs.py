@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gateway.errors import Conflict, GatewayError, InvalidField, NotFound
 from gateway.evals.outcomes import report_on
 from gateway.evals.records import Item, ItemStatus, Run, RunHead, Suite
+from gateway.evals.service import OPERATOR_KEY
 from gateway.evals.specs import described_suite, suite_description
 from gateway.http.console.visits import Visit
 from gateway.http.evals.queries import position
@@ -150,6 +151,7 @@ async def _shown(visit: Visit, error: GatewayError | None = None) -> Response:
         after=visit.request.query_params.get("after"),
         more=items[-1][0] if more else None,
         files=FILES,
+        on_host=head.run.key_id == OPERATOR_KEY,
     )
 
 
