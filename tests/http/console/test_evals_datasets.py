@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import httpx
 import pytest
 
+from gateway.app import create_app
+from gateway.settings import Settings
+from tests.conftest import ADMIN_KEY
 from tests.http.console.conftest import Visitor, texts
 from tests.http.evals.conftest import ROWS, Evaluating
+from tests.servers import FakeProvider, Gateway, serving
 
 CSV = """id,input,expected,topic
 uk,Capital of the UK?,London,<b>geo</b>
@@ -135,6 +140,19 @@ async def test_one_that_a_suite_has_stays(visitor: Visitor, evals: Evaluating) -
     gone = await visitor.post(f"{url}/delete")
     assert "“faq” is deleted" in texts(await visitor.get(gone.headers["location"]))
     assert (await visitor.get(url)).status_code == 404
+
+
+async def test_a_file_that_is_too_large_is_told(settings: Settings, provider: FakeProvider) -> None:
+    app = create_app(dataclasses.replace(settings, max_body_bytes=2048))
+    async with serving(app) as url, httpx.AsyncClient(base_url=url) as http:
+        visitor = Visitor(Gateway(url, ADMIN_KEY, provider, app, http), http)
+        assert (await visitor.sign_in()).status_code == 303
+        assert "up to 2.0 KiB" in texts(await visitor.get("/ui/evals/datasets/new"))
+        file = ("x.csv", f"input\n{'x' * 2048}\n")
+        answer = await sent(visitor, "/ui/evals/datasets", file, name="faq")
+    assert answer.status_code == 413
+    problem = answer.text.partition('id="file-problem">')[2].partition("</p>")[0]
+    assert "larger than 2048 bytes" in problem
 
 
 async def test_a_form_of_another_session_imports_nothing(

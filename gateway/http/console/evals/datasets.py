@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from gateway.errors import BodyTooLarge, Conflict, GatewayError, InvalidField
-from gateway.evals.datasets import FORMATS
+from gateway.evals.datasets import FORMATS, MOST_BYTES
 from gateway.evals.datasets.files import Format
 from gateway.evals.records import Dataset, DatasetHead
 from gateway.evals.specs import dataset_record, described_dataset, with_cases
@@ -175,6 +175,7 @@ def _form(
         problems=problems,
         formats=[(each, each) for each in FORMATS],
         head=head,
+        most=min(MOST_BYTES, visit.services.settings.max_body_bytes),
     )
 
 
