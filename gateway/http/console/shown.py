@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gateway.evals.figures import points
+from gateway.evals.figures import chance, points
 from gateway.evals.records import Case
 from gateway.evals.reports.text import as_text, cut, input_text, printable
 from gateway.money import money, nano_dollars
@@ -102,6 +102,7 @@ def question(case: Case) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "chance": chance,
     "count": count,
     "day": day,
     "dollars": dollars,

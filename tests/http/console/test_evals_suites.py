@@ -53,6 +53,7 @@ async def test_one_is_made_changed_and_deleted(visitor: Visitor, evals: Evaluati
     path = answer.headers["location"]
     made = await evals.do("GET", "/suites/nightly")
     assert made.items() >= SUITE.items()
+    assert 'Parameters { "temperature": 0 }' in texts(await visitor.get(path))
     # What the form shows of it is what it is.
     page = await visitor.get(f"{path}/edit")
     for shown in (

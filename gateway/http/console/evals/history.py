@@ -24,7 +24,6 @@ class Dot:
 
     x: float
     y: float
-    run_id: str
     text: str
 
 
@@ -66,7 +65,7 @@ def history_of(
         for rate in outcome.rates:
             value = rate.estimate.value
             text = f"{run.name}, {rate.model} by {rate.evaluator}: {percent(value)}"
-            dot = Dot(round(x, 2), _height(value), run.id, text)
+            dot = Dot(round(x, 2), _height(value), text)
             dots.setdefault((rate.model, rate.evaluator), []).append(dot)
     series = tuple(
         Series(f"{model} · {evaluator}", tuple(found))
