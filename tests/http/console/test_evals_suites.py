@@ -111,6 +111,29 @@ async def test_nothing_to_make_one_of_is_told(visitor: Visitor) -> None:
     assert "There is no evaluator yet." in said
 
 
+async def test_it_runs_under_another_name_with_another_key_and_cap(
+    visitor: Visitor, evals: Evaluating
+) -> None:
+    await evals.set_up()
+    key = await evals.gateway.issue_key(label="<ci>", models=["gpt"])
+    suite = await evals.do("GET", "/suites/ci")
+    path = f"/ui/evals/suites/{suite['id']}"
+    assert "&lt;ci&gt;</option>" in (await visitor.get(path)).text
+    form = {"name": "new prompt", "key_id": key["id"], "max_cost": "2.5"}
+    answer = await visitor.post(f"{path}/run", form)
+    run = await evals.ended(answer.headers["location"].rpartition("/")[2])
+    assert (run["name"], run["suite"], run["key_id"]) == ("new prompt", "ci", key["id"])
+    assert run["max_cost"] == 2.5
+    for wrong, told in (
+        ({"max_cost": "much"}, "max_cost takes a number, not 'much'"),
+        ({"key_id": "none"}, "the key 'none' cannot call, since it is revoked"),
+    ):
+        answer = await visitor.post(f"{path}/run", form | wrong)
+        assert answer.status_code == 422
+        assert told in texts(answer)
+        assert 'value="new prompt"' in answer.text
+
+
 async def test_why_it_cannot_run_is_told_on_its_page(visitor: Visitor, evals: Evaluating) -> None:
     await evals.set_up(models=["gpt", "gone"])
     suite = await evals.do("GET", "/suites/ci")

@@ -58,7 +58,7 @@ def description(form: Form) -> dict[str, Any]:
     """What the form says of a suite. Raises InvalidField."""
     messages = json_value(form["messages"], "messages") if form["messages"] else []
     gate: dict[str, Any] = {
-        name: _number(form[f"gate_{name}"], f"gate.{name}") for name in _GATE_NUMBERS
+        name: number(form[f"gate_{name}"], f"gate.{name}") for name in _GATE_NUMBERS
     }
     gate["no_regression_vs"] = form["gate_no_regression_vs"] or None
     given = {
@@ -68,7 +68,7 @@ def description(form: Form) -> dict[str, Any]:
         "evaluators": list(form["evaluators"]),
         "messages": messages,
         "params": json_object(form["params"], "params"),
-        "max_cost": _number(form["max_cost"], "max_cost"),
+        "max_cost": number(form["max_cost"], "max_cost"),
         "gate": {name: value for name, value in gate.items() if value is not None} or None,
         "baseline": form["baseline"] or None,
     }
@@ -87,8 +87,8 @@ def place(error_param: str | None) -> str:
     return {"evaluator": "evaluators", "model": "models", "suite": "name"}.get(first, first)
 
 
-def _number(text: str, name: str) -> float | None:
-    """Raises InvalidField."""
+def number(text: str, name: str) -> float | None:
+    """The number in a field; None where it is empty. Raises InvalidField."""
     if not text:
         return None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,9 +19,12 @@ from gateway.http.console.evals.overview import suite_lines
 from gateway.http.console.visits import Visit
 from gateway.http.evals.suites import check_suite
 from gateway.price_table import mode_of
+from gateway.store.keys import KeyFilter
 
 _HISTORY = 20
 _MOST_TICKED = 60
+_MOST_KEYS = 200
+_RUN: Mapping[str, str] = dict.fromkeys(("name", "key_id", "max_cost"), "")
 _CHATS = (None, "chat", "responses")
 
 
@@ -39,13 +43,21 @@ async def show(visit: Visit) -> Response:
 
 
 async def start_run(visit: Visit) -> Response:
-    """Begin a run of it, whose calls are those of the key that is signed in."""
-    await visit.form()
+    """Begin a run of it. Its calls are those of `key_id` or else of the key that is signed in; it
+    may have another `name` and another `max_cost`."""
+    form = {**_RUN, **await visit.form()}
     suite = await _suite(visit)
+    description: dict[str, Any] = {"suite": suite.name}
+    runs = visit.services.runs
     try:
-        run = await visit.services.runs.start({"suite": suite.name}, visit.key, visit.actor)
+        if form["name"]:
+            description["name"] = form["name"]
+        if form["max_cost"]:
+            description["max_cost"] = suite_forms.number(form["max_cost"], "max_cost")
+        key = runs.key(form["key_id"]) if form["key_id"] else visit.key
+        run = await runs.start(description, key, visit.actor)
     except (InvalidField, NotFound) as error:
-        return await _shown(visit, suite, error)
+        return await _shown(visit, suite, error, form)
     return visit.redirect(f"/ui/evals/runs/{run.id}")
 
 
@@ -117,10 +129,17 @@ def model_names(visit: Visit) -> list[str]:
     ][:_MOST_TICKED]
 
 
-async def _shown(visit: Visit, suite: Suite, error: GatewayError | None = None) -> Response:
+async def _shown(
+    visit: Visit,
+    suite: Suite,
+    error: GatewayError | None = None,
+    form: Mapping[str, str] = _RUN,
+) -> Response:
     evals = visit.services.store.evals
     heads, more = await evals.runs.page(_HISTORY, int(time.time()), suite=suite.name)
     lines = [(head, await outcome_of(evals, head, suite.baseline)) for head in heads]
+    callers = KeyFilter.in_state("active", kind="gateway")
+    keys, _ = await visit.services.store.keys.find(callers, _MOST_KEYS)
     return visit.render(
         "evals/suite.html",
         status=error.status if error else 200,
@@ -131,6 +150,8 @@ async def _shown(visit: Visit, suite: Suite, error: GatewayError | None = None) 
         more=more,
         history=history_of(lines, suite.gate.pass_rate if suite.gate else None),
         dataset=await _dataset_id(visit, suite),
+        form=form,
+        keys=[(key.id, key.label or key.hint) for key in keys],
     )
 
 
