@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -44,8 +45,19 @@ async def test_each_line_of_a_process_is_json_where_that_is_wanted(tmp_path: Pat
     assert any("Uvicorn running" in line["message"] for line in lines)
 
 
+@pytest.fixture
+def _logging() -> Iterator[None]:
+    """Leaves it to others as it was."""
+    handlers = logging.root.handlers[:]
+    levels = {name: logging.getLogger(name).level for name in (None, "gateway", "uvicorn")}
+    yield
+    logging.root.handlers[:] = handlers
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.mark.usefixtures("_logging")
 def test_an_exception_is_a_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    handlers, level = logging.root.handlers[:], logging.root.level
     logging.config.dictConfig(configuration("info", "json"))
     token = request_id.set("abc")
     try:
@@ -55,8 +67,6 @@ def test_an_exception_is_a_part_of_its_line(capsys: pytest.CaptureFixture[str]) 
             logging.getLogger("gateway.some").exception("It failed: %s", "so")
     finally:
         request_id.reset(token)
-        logging.root.handlers[:] = handlers
-        logging.root.setLevel(level)
     line = json.loads(capsys.readouterr().err)
     assert (line["level"], line["message"]) == ("error", "It failed: so")
     assert (line["logger"], line["request_id"]) == ("gateway.some", "abc")
