@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 from tests.servers import Gateway, Json
 
@@ -14,8 +16,18 @@ async def pages_of(gateway: Gateway, text: str = "app") -> list[str]:
         litellm_params={"model": f"openai/{text}", "input_cost_per_token": 0.001},
         model_info={"note": text},
     )
+    elsewhere = await gateway.add_model(
+        f"{text} elsewhere",
+        # What a URL cannot hold is no address.
+        base_url="http://127.0.0.1:1/" + re.sub(r"[\s#]", "_", text),
+        api_version=text,
+        litellm_params={"model": f"openai/{text}"},
+        model_info={"id": f"{text} id", text: text},
+    )
+    team = (await gateway.manage("POST", "/teams", {"name": text})).json()
     key = await gateway.issue_key(
         label=text,
+        team_id=team["team_id"],
         user_id=text,
         models=[text],
         aliases={text: text},
@@ -32,12 +44,13 @@ async def pages_of(gateway: Gateway, text: str = "app") -> list[str]:
     await gateway.chat(key["key"], text, user=text)
     await gateway.chat(key["key"], f"{text} none", user=text)
     await gateway.flush()
-    model_id = model["model_id"]
+    model_id, other_id = model["model_id"], quote(elsewhere["model_id"], safe="")
     requests = (await gateway.manage("GET", "/usage/requests")).json()["data"]
     return [
         "/ui/models",
         "/ui/models/new",
         f"/ui/models/edit?id={model_id}",
+        f"/ui/models/edit?id={other_id}",
         f"/ui/models/delete?id={model_id}",
         "/ui/keys",
         "/ui/keys/new",
@@ -46,7 +59,7 @@ async def pages_of(gateway: Gateway, text: str = "app") -> list[str]:
         f"/ui/keys/{key['id']}/rotate",
         f"/ui/keys/{key['id']}/revoke",
         "/ui/playground",
-        *(f"/ui/usage?by={by}" for by in ("model", "key", "tag", "deployment")),
+        *(f"/ui/usage?by={by}" for by in ("model", "key", "team", "tag", "deployment")),
         f"/ui/usage?start=30d&key={key['id']}",
         "/ui/usage/requests",
         *(f"/ui/usage/requests/{request['id']}" for request in requests),
