@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from gateway.evals.figures import chance, points
+from gateway.evals import figures
 from gateway.evals.records import Case
 from gateway.evals.reports.text import as_text, cut, input_text, printable
 from gateway.money import money, nano_dollars
@@ -40,13 +40,7 @@ def percent(rate: float | None) -> str:
 
 
 def duration(ms: float | None) -> str:
-    """
-    >>> duration(240), duration(1234)
-    ('240 ms', '1.23 s')
-    """
-    if ms is None:
-        return NOTHING
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+    return NOTHING if ms is None else figures.duration(ms)
 
 
 def moment(value: str | int | None) -> Markup | str:
@@ -102,13 +96,13 @@ def question(case: Case) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
-    "chance": chance,
+    "chance": figures.chance,
     "count": count,
     "day": day,
     "dollars": dollars,
     "money": money,
     "percent": percent,
-    "points": points,
+    "points": figures.points,
     "told": told,
     "utc": utc,
     "question": question,
