@@ -215,7 +215,7 @@ async def in_operation(
         await registry.refresh()
         # Names this process among those that share the database.
         node = secrets.token_hex(4)
-        ledger = Ledger(store.ledger, store.database.path, node)
+        ledger = Ledger(store.ledger, store.files, node)
         own = Budgets(store.ledger, ledger, node, registry.knows, binding=not settings.redis_url)
         async with _keepers(settings, store, ledger, node, own) as (limiter, budgets):
             await ledger.start()
@@ -223,8 +223,8 @@ async def in_operation(
             lanes.start()
             deployments = Deployments()
             failover = Failover(registry, deployments, limiter)
-            path = store.database.path
-            cache = ResponseCache(path.with_name(f"{path.name}.cache"), settings.redis_url)
+            cached = store.files.with_name(f"{store.files.name}.cache")
+            cache = ResponseCache(cached, settings.redis_url)
             metrics = Metrics(registry.model_name)
             gauges = Gauges(metrics, registry, ledger, deployments)
             watchers = [metrics.call, trace] if trace else [metrics.call]

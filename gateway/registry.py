@@ -1,7 +1,8 @@
 """Models, keys, teams and call settings in memory, kept true to the database.
 
 Nothing on a call's way reads the database: it reads this. A change that this process commits is
-here before the request that made it is answered; another process's within `POLL_SECONDS`.
+here before the request that made it is answered; another process's within `POLL_SECONDS`, and
+sooner where the database tells of it.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class Registry:
         """Refresh until cancelled. What is known stays in use while the database fails."""
         failing = False
         while True:
-            await asyncio.sleep(POLL_SECONDS)
+            await self._store.database.changed(POLL_SECONDS)
             try:
                 await self.refresh()
             except Exception:

@@ -14,6 +14,8 @@ from gateway.errors import GatewayError
 
 DEFAULT_DATABASE_URL = "sqlite:///gateway.db"
 SQLITE_PREFIX = "sqlite:///"
+_POSTGRESQL_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+HOW_TO_MAKE_A_SECRET_KEY = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S105
 # Room for several images in one message; providers take 20 to 50 MB.
 DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
 # Room for ten large pictures.
@@ -50,9 +52,11 @@ class Settings:
     """How this process runs.
 
     Attributes:
-        database_url: `sqlite:///PATH`.
+        database_url: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
+        data_dir: With PostgreSQL, where this host keeps its processes' journals and its cache of
+            answers.
         secret_key: One or more Fernet keys, comma separated, newest first; None for the key
-            file beside the database.
+            file beside the SQLite file.
         admin_key: An admin key to accept besides those in the database.
         metrics_key: What may read `/metrics` and nothing else, besides the admin keys.
         traces: Whether spans go to where OpenTelemetry's own variables say.
@@ -64,6 +68,7 @@ class Settings:
     """
 
     database_url: str = field(default=DEFAULT_DATABASE_URL, repr=False)
+    data_dir: Path = Path()
     secret_key: str | None = field(default=None, repr=False)
     admin_key: str | None = field(default=None, repr=False)
     metrics_key: str | None = field(default=None, repr=False)
@@ -91,8 +96,9 @@ class Settings:
                 "GATEWAY_REDIS_URL is no URL of Redis; it takes redis://HOST:PORT/0, rediss:// for "
                 "TLS, or unix://PATH"
             )
-        return cls(
+        made = cls(
             database_url=present.get("GATEWAY_DATABASE_URL", DEFAULT_DATABASE_URL),
+            data_dir=Path(present.get("GATEWAY_DATA_DIR", "")),
             secret_key=present.get("GATEWAY_SECRET_KEY"),
             admin_key=present.get("GATEWAY_ADMIN_KEY"),
             metrics_key=present.get("GATEWAY_METRICS_KEY"),
@@ -102,20 +108,39 @@ class Settings:
             max_answer_bytes=_bytes(present, "GATEWAY_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES),
             redis_url=redis_url,
         )
+        made._check_files("GATEWAY_DATA_DIR" in present)
+        return made
+
+    def _check_files(self, has_data_dir: bool) -> None:
+        if self.database_path is None and self.secret_key is None:
+            raise SettingsError(
+                "GATEWAY_SECRET_KEY is not set: with PostgreSQL, where the gateway may run on many "
+                "hosts, all need the same. It takes 32 random bytes in URL-safe base64, as made "
+                f"by: {HOW_TO_MAKE_A_SECRET_KEY}"
+            )
+        if self.database_path is not None and has_data_dir:
+            raise SettingsError(
+                "GATEWAY_DATA_DIR is for PostgreSQL; with SQLite all files are beside the database"
+            )
+        if not self.data_dir.is_dir():
+            raise SettingsError(f"GATEWAY_DATA_DIR is {str(self.data_dir)!r}, which is no folder")
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file.
+    def database_path(self) -> Path | None:
+        """The SQLite file; None where the database is in PostgreSQL.
 
         Raises:
             SettingsError: The URL is of another database.
         """
+        scheme, _, rest = self.database_url.partition("://")
+        if scheme in _POSTGRESQL_SCHEMES and rest.strip("/"):
+            return None
         path = self.database_url.removeprefix(SQLITE_PREFIX)
         if path == self.database_url or not path or path == ":memory:":
             # Not the URL itself: another database's holds a password.
             raise SettingsError(
-                f"GATEWAY_DATABASE_URL names no SQLite file; it takes {SQLITE_PREFIX}PATH, "
-                f"such as {DEFAULT_DATABASE_URL}"
+                f"GATEWAY_DATABASE_URL names no database; it takes {SQLITE_PREFIX}PATH, such as "
+                f"{DEFAULT_DATABASE_URL}, or postgresql://USER:PASSWORD@HOST:PORT/NAME"
             )
         return Path(path)
 

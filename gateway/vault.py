@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gateway.errors import GatewayError, Misconfigured
+from gateway.settings import HOW_TO_MAKE_A_SECRET_KEY
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -25,8 +26,6 @@ REFERENCE_PREFIX = "os.environ/"
 _SHORTEST_KEY = 20
 _FEWEST_CHARACTERS = 8
 _PRINTABLE = re.compile(r"[!-~]*")
-
-HOW_TO_MAKE_A_SECRET_KEY = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S105
 
 
 class VaultError(GatewayError):
@@ -65,14 +64,19 @@ class Vault:
         self._keys = tuple(keys)
 
     @classmethod
-    def open(cls, secret_key: str | None, key_file: Path) -> Vault:
+    def open(cls, secret_key: str | None, key_file: Path | None) -> Vault:
         """Use `secret_key` (comma separated), or `key_file`, made with mode 0600 if missing.
 
         Raises:
-            VaultError: The key is malformed, or the file cannot be read or made.
+            VaultError: The key is malformed, or the file cannot be read or made; or neither is
+                given.
         """
-        text = secret_key or _read_or_make(key_file)
-        source = "GATEWAY_SECRET_KEY" if secret_key else f"The key file {key_file}"
+        if secret_key:
+            text, source = secret_key, "GATEWAY_SECRET_KEY"
+        elif key_file is not None:
+            text, source = _read_or_make(key_file), f"The key file {key_file}"
+        else:
+            raise VaultError("GATEWAY_SECRET_KEY is not set")
         return cls([key.strip() for key in text.split(",") if key.strip()], source)
 
     def seal(self, text: str) -> str:

@@ -22,7 +22,8 @@ from hypothesis import settings as hypothesis_settings
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.store import Store
-from tests import redises
+from tests import postgreses, redises
+from tests.postgreses import PostgresServer
 from tests.redises import RedisServer
 from tests.servers import FakeProvider, Gateway, http_client, serving
 
@@ -36,6 +37,7 @@ hypothesis_settings.register_profile(
 hypothesis_settings.load_profile("untimed")
 
 ADMIN_KEY = "sk-admin-0123456789abcdef"
+SECRET_KEY = "c2VjcmV0LWtleS1vZi1hbGwtdGVzdHMtMzItYnl0ZXM="
 HERE = Path(__file__).parent
 AIMOCK = HERE / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 
@@ -51,26 +53,84 @@ def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=("sqlite", "postgresql", "both"),
+        default="sqlite",
+        help="what the gateways of the tests keep their data in",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_kind" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--database")
+        databases = ["sqlite", "postgresql"] if chosen == "both" else [chosen]
+        if metafunc.definition.get_closest_marker("sqlite"):
+            # Of its file; so that nothing is left of it where it is not wanted.
+            databases = [each for each in databases if each == "sqlite"]
+        metafunc.parametrize("database_kind", databases, indirect=True)
+
+
 @pytest.fixture(scope="session")
 def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database with the newest schema: to copy one takes a tenth of the time."""
     path = tmp_path_factory.mktemp("migrated") / "gateway.db"
+    _migrate(Settings(database_url=f"sqlite:///{path}"))
+    return path
 
+
+def _migrate(settings: Settings) -> None:
     async def migrate() -> None:
-        async with Store.open(Settings(database_url=f"sqlite:///{path}")):
+        async with Store.open(settings):
             pass
 
     # In a thread, since the tests' loop must stay this one's.
     with ThreadPoolExecutor() as pool:
         pool.submit(asyncio.run, migrate()).result()
-    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL with a database of the newest schema, `migrated`."""
+    with postgreses.running() as server:
+        server.execute("CREATE DATABASE migrated")
+        _migrate(Settings(database_url=server.url("migrated"), secret_key=SECRET_KEY))
+        yield server
 
 
 @pytest.fixture
-def settings(tmp_path: Path, _migrated: Path) -> Settings:
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Where gateways keep their data: `sqlite` or `postgresql`."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def settings(database_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
     """Settings of a gateway with a database of its own."""
-    shutil.copy(_migrated, tmp_path)
-    return Settings(database_url=f"sqlite:///{tmp_path}/gateway.db", admin_key=ADMIN_KEY)
+    if database_kind == "sqlite":
+        shutil.copy(request.getfixturevalue("_migrated"), tmp_path)
+        return Settings(database_url=f"sqlite:///{tmp_path}/gateway.db", admin_key=ADMIN_KEY)
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    server.empty("migrated")
+    return Settings(
+        database_url=server.url("migrated"),
+        data_dir=tmp_path,
+        secret_key=SECRET_KEY,
+        admin_key=ADMIN_KEY,
+    )
+
+
+def execute(settings: Settings, statement: str) -> None:
+    """Run a statement in a gateway's database, past the gateway."""
+    path = settings.database_path
+    if path is None:
+        port, _, name = settings.database_url.rpartition(":")[2].partition("/")
+        PostgresServer(Path(), int(port)).execute(statement, name)
+        return
+    with closing(sqlite3.connect(path)) as opened, opened:
+        opened.execute(statement)
 
 
 @pytest.fixture(scope="session")
@@ -114,8 +174,7 @@ def lane(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def gateway(settings: Settings, provider: FakeProvider, lane: str) -> AsyncIterator[Gateway]:
     """A running gateway without models, which tries each call once."""
-    with closing(sqlite3.connect(settings.database_path)) as database, database:
-        database.execute("INSERT INTO settings (name, value) VALUES ('num_retries', '0')")
+    execute(settings, "INSERT INTO settings (name, value) VALUES ('num_retries', '0')")
     app = create_app(settings)
     async with serving(app) as url, http_client() as http:
         yield Gateway(url, ADMIN_KEY, provider, app, http, lane)

@@ -18,7 +18,7 @@ from tests.ledgers import ledger_row
 
 @contextlib.asynccontextmanager
 async def running(store: Store, node: str = "a") -> AsyncIterator[Ledger]:
-    made = Ledger(store.ledger, store.database.path, node)
+    made = Ledger(store.ledger, store.files, node)
     await made.start()
     try:
         yield made
@@ -39,7 +39,7 @@ async def sums(store: Store) -> tuple[int, int]:
 
 
 def journals(store: Store) -> list[Path]:
-    return sorted(store.database.path.parent.glob("*.ledger-*"))
+    return sorted(store.files.parent.glob("*.ledger-*"))
 
 
 def killed(ledger: Ledger) -> None:
@@ -113,7 +113,7 @@ async def keeping(store: Store, node: str, redis_url: str | None = None) -> Asyn
         async with running(store, node) as ledger:
             yield Books(ledger, Budgets(store.ledger, ledger, node))
         return
-    ledger = Ledger(store.ledger, store.database.path, node)
+    ledger = Ledger(store.ledger, store.files, node)
     own = Budgets(store.ledger, ledger, node, binding=False)
     async with Link(redis_url, await store.database.identity(), node) as link:
         shared = SharedBudgets(link, own, store.ledger, ledger)

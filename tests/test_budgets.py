@@ -277,7 +277,7 @@ async def test_what_is_cut_off_counts_in_the_budget(gateway: Gateway) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_database_that_cannot_be_read_is_a_503(gateway: Gateway, stream: bool) -> None:
     key = await gateway.issue_key(max_budget=1)
-    path = gateway.app.state.services.store.database.path
+    path = gateway.app.state.services.store.files
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("ALTER TABLE daily RENAME TO lost")
         refused = await gateway.chat(key["key"], stream=stream)

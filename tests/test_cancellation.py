@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from gateway.pipeline import Pipeline
 from gateway.records import Call, Operation
 from gateway.settings import Settings
 from gateway.specs import key_record
+from gateway.store import Store
 from tests.calls import REQUESTS, ended, streamed
 from tests.conftest import ADMIN_KEY
 from tests.ends import NOTHING, Bench, held
@@ -189,7 +190,7 @@ async def test_clients_that_leave_as_the_first_chunk_comes(gateway: Gateway) -> 
 
 
 async def test_an_end_of_the_server_settles_what_it_cancels(
-    settings: Settings, provider: FakeProvider, lane: str
+    settings: Settings, provider: FakeProvider, lane: str, tmp_path: Path
 ) -> None:
     """uvicorn gives running requests a time, cancels them, and does not wait for them."""
     app = create_app(settings)
@@ -209,10 +210,8 @@ async def test_an_end_of_the_server_settles_what_it_cancels(
             while len(provider.received) < len(calls):
                 await asyncio.sleep(0.01)
         await asyncio.gather(*calls, return_exceptions=True)
-    path = settings.database_path
-    assert list(path.parent.glob("*.ledger-*")) == []
-    with closing(sqlite3.connect(path)) as connection:
-        found = connection.execute("SELECT outcome, cost > 0 FROM ledger").fetchall()
-        assert found == [("cancelled", 1)] * 10
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
+    assert list(tmp_path.glob("*.ledger-*")) == []
+    async with Store.open(settings) as store:
+        found = [row for _, row in await store.ledger.after(0, 100)]
+        assert [(row.outcome, bool(row.cost)) for row in found] == [("cancelled", True)] * 10
+        assert await store.database.check_integrity() == []

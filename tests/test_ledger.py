@@ -139,7 +139,7 @@ async def test_requests_wait_for_a_locked_database_and_then_are_refused(
     monkeypatch.setattr(module, "MOST_WAITING", 5)
     monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.2)
     rows = [ledger_row() for _ in range(5)]
-    with locked(store.database.path):
+    with locked(store.files):
         for row in rows:
             await ledger.room()
             ledger.settle(row)
@@ -168,7 +168,7 @@ async def test_a_locked_database_is_a_503_and_loses_nothing(
     key = await gateway.issue_key()
     assert (await gateway.chat(key["key"])).status_code == 200
     await gateway.flush()
-    with locked(gateway.app.state.services.store.database.path):
+    with locked(gateway.app.state.services.store.files):
         for _ in range(3):
             assert (await gateway.chat(key["key"])).status_code == 200
         refused = await gateway.chat(key["key"])
@@ -186,7 +186,7 @@ async def test_rows_wait_while_the_database_fails(
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.05)
     row = ledger_row()
-    with broken(store.database.path):
+    with broken(store.files):
         ledger.settle(row)
         await asyncio.sleep(module.FLUSH_SECONDS + 1)
         assert list(ledger.waiting) == [row]
@@ -201,7 +201,7 @@ async def test_what_cannot_be_stored_at_the_end_is_stored_at_the_next_start(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = [ledger_row() for _ in range(3)]
-    with broken(store.database.path):
+    with broken(store.files):
         async with running(store) as ledger:
             for row in rows:
                 ledger.open(replace(row, outcome="interrupted"))
@@ -217,7 +217,7 @@ async def test_who_is_cancelled_while_it_stores_has_stored_once(
     store: Store, ledger: Ledger
 ) -> None:
     row = ledger_row()
-    with locked(store.database.path):
+    with locked(store.files):
         ledger.settle(row)
         flushing = asyncio.create_task(ledger.flush())
         await asyncio.sleep(0.1)
@@ -255,7 +255,7 @@ async def test_a_full_disk_is_a_503(gateway: Gateway) -> None:
     key = await gateway.issue_key(max_budget=1)
     assert (await gateway.chat(key["key"])).status_code == 200
     await gateway.flush()
-    [journal] = gateway.app.state.services.store.database.path.parent.glob("*.jsonl")
+    [journal] = gateway.app.state.services.store.files.parent.glob("*.jsonl")
     with full_disk(journal):
         for stream in (False, True):
             refused = await gateway.chat(key["key"], stream=stream)
@@ -294,7 +294,7 @@ async def test_no_secret_and_no_text_is_in_the_journal(gateway: Gateway) -> None
     calling = asyncio.create_task(gateway.chat(key["key"], user="someone"))
     while not gateway.provider.received:
         await asyncio.sleep(0.01)
-    [journal] = gateway.app.state.services.store.database.path.parent.glob("*.jsonl")
+    [journal] = gateway.app.state.services.store.files.parent.glob("*.jsonl")
     content = journal.read_text()
     assert "someone" in content
     for secret in (key["key"], "sk-upstream-secret-0123456789", "hello", gateway.admin_key):

@@ -29,8 +29,8 @@ async def store(settings: Settings) -> AsyncIterator[Store]:
 async def test_a_start_stores_what_a_killed_process_left(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lost = Ledger(store.ledger, store.database.path, "lost")
-    lost._journal = Journal(journal_path(store.database.path, "lost"))
+    lost = Ledger(store.ledger, store.files, "lost")
+    lost._journal = Journal(journal_path(store.files, "lost"))
     ended, begun, seen = ledger_row(), ledger_row(1_000), ledger_row(2_000)
     for row in (ended, begun, seen):
         lost.open(replace(row, outcome="interrupted", completion_tokens=999))
@@ -61,8 +61,8 @@ async def test_what_was_stored_before_the_kill_is_not_stored_again(store: Store)
     """The process died between the commit and the clearing of its journal."""
     rows = [ledger_row(outcome="interrupted" if n % 3 else "complete") for n in range(10)]
     for node in ("a", "b"):
-        journal = Journal(journal_path(store.database.path, node))
-        ledger = Ledger(store.ledger, store.database.path, node)
+        journal = Journal(journal_path(store.files, node))
+        ledger = Ledger(store.ledger, store.files, node)
         ledger._journal = journal
         for row in rows:
             ledger.open(replace(row, outcome="interrupted"))
@@ -89,7 +89,7 @@ async def test_what_was_stored_before_the_kill_is_not_stored_again(store: Store)
 async def test_an_unreadable_journal_is_set_aside(
     store: Store, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = journal_path(store.database.path, "old")
+    path = journal_path(store.files, "old")
     path.write_bytes(content)
     async with running(store) as ledger:
         ledger.settle(ledger_row())
@@ -105,15 +105,14 @@ async def test_two_that_start_at_once_store_a_journal_once(
     settings: Settings, store: Store
 ) -> None:
     rows = [ledger_row(outcome="interrupted", latency_ms=0) for _ in range(700)]
-    lost = Ledger(store.ledger, store.database.path, "lost")
-    lost._journal = Journal(journal_path(store.database.path, "lost"))
+    lost = Ledger(store.ledger, store.files, "lost")
+    lost._journal = Journal(journal_path(store.files, "lost"))
     for row in rows:
         lost.open(row)
     killed(lost)
     async with Store.open(settings) as other:
         ledgers = [
-            Ledger(each.ledger, each.database.path, node)
-            for each, node in ((store, "a"), (other, "b"))
+            Ledger(each.ledger, each.files, node) for each, node in ((store, "a"), (other, "b"))
         ]
         await asyncio.gather(*(ledger.start() for ledger in ledgers))
         await asyncio.gather(*(ledger.aclose() for ledger in ledgers))
@@ -125,12 +124,12 @@ async def test_two_that_start_at_once_store_a_journal_once(
 @pytest.mark.parametrize("moment", [0.0, 0.01, 0.05, 0.1])
 async def test_a_start_that_ends_early_is_made_up_for(store: Store, moment: float) -> None:
     rows = [ledger_row(outcome="interrupted", latency_ms=0) for _ in range(1200)]
-    lost = Ledger(store.ledger, store.database.path, "lost")
-    lost._journal = Journal(journal_path(store.database.path, "lost"))
+    lost = Ledger(store.ledger, store.files, "lost")
+    lost._journal = Journal(journal_path(store.files, "lost"))
     for row in rows:
         lost.open(row)
     killed(lost)
-    first = Ledger(store.ledger, store.database.path, "first")
+    first = Ledger(store.ledger, store.files, "first")
     starting = asyncio.create_task(first.start())
     await asyncio.sleep(moment)
     starting.cancel()
@@ -148,7 +147,7 @@ async def test_any_name_of_a_database_will_do(
 ) -> None:
     named = replace(settings, database_url=f"sqlite:///{tmp_path}/{name}")
     async with Store.open(named) as store:
-        first = Ledger(store.ledger, store.database.path, "first")
+        first = Ledger(store.ledger, store.files, "first")
         await first.start()
         first.open(ledger_row(outcome="interrupted"))
         assert first._flushing is not None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -23,6 +22,7 @@ from gateway.settings import Settings
 from gateway.specs import key_record, model_spec, rotated, team_spec
 from gateway.store import Store
 from gateway.vault import VaultError
+from tests.conftest import execute
 from tests.servers import TESTER
 
 
@@ -42,7 +42,7 @@ async def registry(store: Store) -> Registry:
 @pytest.fixture
 async def elsewhere(settings: Settings, store: Store) -> AsyncIterator[Registry]:
     """The registry of another process on the same file, with its watch running."""
-    assert store.database.path == settings.database_path
+    assert store.files == settings.database_path
     async with Store.open(settings) as other:
         made = Registry(other)
         await made.refresh()
@@ -322,16 +322,15 @@ async def test_a_change_during_a_refresh_is_not_lost(store: Store, registry: Reg
 
 
 async def test_what_is_known_stays_in_use_while_the_database_fails(
-    store: Store, elsewhere: Registry, caplog: pytest.LogCaptureFixture
+    settings: Settings, store: Store, elsewhere: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     stored, issued = model(), key("sk-a")
     await store.models.add(stored, TESTER)
     await store.keys.add(issued, TESTER)
     await _within(1, lambda: _models(elsewhere) and elsewhere.key(issued.secret_hash))
 
-    breaking = sqlite3.connect(store.database.path)
     with caplog.at_level(logging.WARNING, "gateway.registry"):
-        breaking.execute("ALTER TABLE stamps RENAME TO lost")
+        execute(settings, "ALTER TABLE stamps RENAME TO lost")
         await _within(2, lambda: caplog.records)
         await asyncio.sleep(3 * POLL_SECONDS)
         assert _models(elsewhere) == {"gpt": stored}
@@ -339,8 +338,7 @@ async def test_what_is_known_stays_in_use_while_the_database_fails(
         assert [record.levelname for record in caplog.records] == ["ERROR"], "logged once"
         assert "Cannot read the database" in caplog.text
 
-        breaking.execute("ALTER TABLE lost RENAME TO stamps")
-        breaking.close()
+        execute(settings, "ALTER TABLE lost RENAME TO stamps")
         await _within(2, lambda: len(caplog.records) == 2)
         assert "can be read again" in caplog.records[1].getMessage()
         await store.models.remove("gpt", TESTER)
@@ -349,15 +347,13 @@ async def test_what_is_known_stays_in_use_while_the_database_fails(
 
 
 async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
-    store: Store, registry: Registry, caplog: pytest.LogCaptureFixture
+    settings: Settings, store: Store, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The writer is not told that it failed: it did not. The watch tries again."""
     await store.models.add(model(), TESTER)
     other_key = Fernet.generate_key().decode()
     sealed = vault.Vault([other_key]).seal("{}")
-    breaking = sqlite3.connect(store.database.path)
-    breaking.execute("UPDATE models SET sealed_secrets = ?", (sealed,))
-    breaking.commit()
+    execute(settings, f"UPDATE models SET sealed_secrets = '{sealed}'")
     with caplog.at_level(logging.ERROR, "gateway.store.database"):
         await store.models.add(model("second"), TESTER)
     assert "models is stored, but not yet in use" in caplog.text
@@ -369,9 +365,7 @@ async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
     await store.keys.add(issued, TESTER)
     assert registry.key(issued.secret_hash) == issued
 
-    breaking.execute("UPDATE models SET sealed_secrets = NULL")
-    breaking.commit()
-    breaking.close()
+    execute(settings, "UPDATE models SET sealed_secrets = NULL")
     async with _watching(registry):
         await _within(1, lambda: set(_models(registry)) == {"gpt", "second"})
 

@@ -67,7 +67,8 @@ def test_the_database_url_is_a_path(url: str, path: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://gateway:hunter2@db/gateway",
+        "mysql://gateway:hunter2@db/gateway",
+        "postgresql:hunter2",
         "sqlite+aiosqlite:///hunter2.db",
         "sqlite://hunter2.db",
         "sqlite:///",
@@ -83,6 +84,22 @@ def test_another_database_url_is_refused_and_not_repeated(url: str) -> None:
     assert message.startswith("GATEWAY_DATABASE_URL ")
     assert "sqlite:///gateway.db" in message
     assert "hunter2" not in message
+
+
+def test_postgresql_has_no_file_and_needs_a_secret_key(tmp_path: Path) -> None:
+    given = {"GATEWAY_DATABASE_URL": "postgresql://u:p@h/db", "GATEWAY_DATA_DIR": str(tmp_path)}
+    with pytest.raises(SettingsError, match=r"^GATEWAY_SECRET_KEY is not set: .* openssl rand"):
+        Settings.from_env(given)
+    found = Settings.from_env(given | {"GATEWAY_SECRET_KEY": "k"})
+    assert (found.database_path, found.data_dir) == (None, tmp_path)
+
+
+def test_a_folder_for_files_must_be_there_and_is_for_postgresql_alone(tmp_path: Path) -> None:
+    given = {"GATEWAY_DATABASE_URL": "postgresql://h/db", "GATEWAY_SECRET_KEY": "k"}
+    with pytest.raises(SettingsError, match=r"^GATEWAY_DATA_DIR is '.*/none', which is no folder"):
+        Settings.from_env(given | {"GATEWAY_DATA_DIR": f"{tmp_path}/none"})
+    with pytest.raises(SettingsError, match="GATEWAY_DATA_DIR is for PostgreSQL"):
+        Settings.from_env({"GATEWAY_DATA_DIR": str(tmp_path)})
 
 
 @pytest.mark.parametrize("url", ["hunter2", "http://:hunter2@h", "redis:hunter2"])

@@ -98,14 +98,17 @@ def _implants(folders: list[str]) -> list[Finding]:
 
 
 async def _database(store: Store) -> AsyncIterator[Finding]:
+    from gateway.store.sqlite import SQLite
+
     damage = await store.database.check_integrity()
-    path = store.database.path
+    shown = store.database.shown
     if damage:
-        yield Finding("database", "problem", f"{path}: {damage[0]}", "restore it from a backup")
+        yield Finding("database", "problem", f"{shown}: {damage[0]}", "restore it from a backup")
     else:
-        yield Finding("database", "ok", str(path))
-    yield _mode("database file", path)
-    if store.key_file.exists():
+        yield Finding("database", "ok", shown)
+    if isinstance(store.database, SQLite):
+        yield _mode("database file", store.database.path)
+    if store.key_file is not None and store.key_file.exists():
         yield _mode("secret key file", store.key_file)
     async for finding in _secrets(store):
         yield finding
@@ -187,7 +190,7 @@ async def _ledger(store: Store) -> AsyncIterator[Finding]:
         )
     else:
         yield Finding("ledger", "ok", "its rows and the daily sums agree")
-    for kept in set_aside(store.database.path):
+    for kept in set_aside(store.files):
         yield Finding(
             "ledger journal",
             "warning",

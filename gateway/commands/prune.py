@@ -57,9 +57,9 @@ def prune(
             table = store.transcripts if transcripts else store.ledger
             await in_batches(table.remove_before, since)
         if vacuum:
-            size = store.database.path.stat().st_size
+            size = await store.database.size()
             await store.database.vacuum()
-            found["bytes_freed"] = max(0, size - store.database.path.stat().st_size)
+            found["bytes_freed"] = max(0, size - await store.database.size())
         return found
 
     if vacuum and not yes:
@@ -73,7 +73,7 @@ def prune(
     if yes:
         note(f"Removed {what} from before {found['started_before']}.")
         if vacuum:
-            note(f"The file is {found['bytes_freed'] / 1e6:.1f} MB smaller.")
+            note(f"The database is {found['bytes_freed'] / 1e6:.1f} MB smaller.")
     else:
         note(f"There are {what} from before {found['started_before']}; --yes removes them.")
 

@@ -1,31 +1,31 @@
-"""The connection to the database file, its transactions and its schema's version."""
+"""A database: its transactions, who is told of a change, and its schema's version.
+
+What SQLite and PostgreSQL do each in a way of its own is in the modules of their names.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import functools
 import logging
-import os
-import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import URL, Connection, create_engine, event, select, text, update
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy import Connection, select, text, update
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import GatewayError
 from gateway.store.tables import identity, stamps
 
 Topic = Literal["models", "keys", "teams", "settings"]
-
-_WAL_ATTEMPTS = 100
-_WAL_PAUSE_SECONDS = 0.05
+Queue = Literal["changes", "ledger"]
+"""Of the writers in one queue, each begins when the one before has committed."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class DatabaseUnusable(GatewayError):
-    """The file cannot be opened, is no database, or belongs to a newer gateway."""
+    """It cannot be opened, is no database of a gateway's, or belongs to a newer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,38 +69,19 @@ def uncancelled(
     return finished
 
 
-class Database:
-    """One SQLite file in WAL mode: any number of readers, one writer at a time.
+class Database(ABC):
+    """Any number of readers, and one writer of each queue at a time.
 
-    The file is made (mode 0600) by `migrate`, which must have run once before anything else.
+    `migrate` must have run once before anything else.
+
+    Attributes:
+        shown: What it is, for messages; without a password.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        # Not written as text: a path may hold ?, # or %.
-        self._engine = create_async_engine(
-            URL.create("sqlite+aiosqlite", database=str(path)),
-            json_deserializer=_read_json,
-            # An error is logged, and what people and models said is none of the log's.
-            hide_parameters=True,
-        )
-        self._writer = self._engine.execution_options(gateway_begin="BEGIN IMMEDIATE")
-        # Writers of this process wait here in turn. In SQLite they would each hold a connection,
-        # which readers need, and be let in by luck.
-        self._writing = asyncio.Lock()
+    shown: str
+
+    def __init__(self) -> None:
         self._subscribers: list[Callable[[], Awaitable[object]]] = []
-        # For what is written many times a second: through the other, each statement goes to a
-        # thread and back four times.
-        self._appender = create_engine(
-            URL.create("sqlite", database=str(path)),
-            hide_parameters=True,
-            execution_options={"gateway_begin": "BEGIN IMMEDIATE"},
-        )
-        # One thread: each that does such work keeps a heap of its own.
-        self._thread = ThreadPoolExecutor(1, "append")
-        for engine in (self._engine.sync_engine, self._appender):
-            event.listen(engine, "connect", _on_connect)
-            event.listen(engine, "begin", _on_begin)
 
     def subscribe(self, changed: Callable[[], Awaitable[object]]) -> None:
         """Await `changed()` after each write to a topic that this process commits."""
@@ -110,77 +91,47 @@ class Database:
         """Bring the schema to this version; cheap where it is there already.
 
         Raises:
-            DatabaseUnusable: The message says what is wrong with the file.
+            DatabaseUnusable: The message says what is wrong with it.
         """
         try:
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        except OSError as error:
-            raise DatabaseUnusable(
-                f"Cannot open the database {self.path}: {error.strerror}"
-            ) from error
-        try:
-            await self._use_wal()
-            async with self.read() as connection:
-                current = await connection.run_sync(_version)
+            await self._prepare()
+            current = await self.version()
             if current == head():
                 return
-            if current is not None and current not in _versions():
+            if current is not None and current not in versions():
                 raise DatabaseUnusable(
-                    f"The database {self.path} was written by a newer gateway, or by another "
+                    f"The database {self.shown} was written by a newer gateway, or by another "
                     f"program (schema {current}, this one knows {head()}); upgrade the gateway"
                 )
-            async with self._writer.begin() as connection:
+            async with self.append() as connection:
                 await connection.run_sync(_upgrade)
-        except DatabaseError as error:
-            raise DatabaseUnusable(f"Cannot use the database {self.path}: {error.orig}") from error
+        except DBAPIError as error:
+            raise DatabaseUnusable(f"Cannot use the database {self.shown}: {error.orig}") from error
 
-    async def _use_wal(self) -> None:
-        """Put the file into WAL mode, for good.
+    async def version(self) -> str | None:
+        """The schema's version; None where it has none yet."""
+        async with self.read() as connection:
+            return await connection.run_sync(_version)
 
-        Where two do so to a new file at once, SQLite refuses one of them without waiting.
-        """
-        async with self._engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None  # noqa: S101 - the connection is open
-            for left in reversed(range(_WAL_ATTEMPTS)):
-                try:
-                    await driver.execute("PRAGMA journal_mode = WAL")
-                except sqlite3.OperationalError as error:
-                    if not left or error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                        raise DatabaseUnusable(
-                            f"Cannot use the database {self.path}: {error}"
-                        ) from error
-                    await asyncio.sleep(_WAL_PAUSE_SECONDS)
-                else:
-                    return
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    @abstractmethod
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A consistent view of the data."""
-        async with self._engine.begin() as connection:
-            yield connection
 
-    @asynccontextmanager
-    async def append(self) -> AsyncIterator[AsyncConnection]:
+    @abstractmethod
+    def append(self, queue: Queue = "changes") -> AbstractAsyncContextManager[AsyncConnection]:
         """Change rows that belong to no topic: all of it or, after an exception, nothing.
 
         For methods marked `uncancelled`.
         """
-        async with self._writing, self._writer.begin() as connection:
-            yield connection
 
-    async def append_in_thread(self, work: Callable[[Connection], T]) -> T:
-        """Have `work` do what `append` is for, all of it in another thread.
+    @abstractmethod
+    async def append_in_thread(
+        self, work: Callable[[Connection], T], queue: Queue = "changes"
+    ) -> T:
+        """Have `work` do what `append` is for, away from the event loop where that can be.
 
         For methods marked `uncancelled`.
         """
-        async with self._writing:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._append, work)
-
-    def _append(self, work: Callable[[Connection], T]) -> T:
-        with self._appender.begin() as connection:
-            return work(connection)
 
     @asynccontextmanager
     async def write(self, topic: Topic) -> AsyncIterator[Write]:
@@ -195,11 +146,16 @@ class Database:
             )
             assert isinstance(stamp, int), f"no stamp for {topic}"  # noqa: S101
             yield Write(connection, stamp)
+            await self._announce(connection)
         for changed in self._subscribers:
             try:
                 await changed()
             except Exception:
                 log.exception("A change to %s is stored, but not yet in use here", topic)
+
+    async def changed(self, within: float) -> None:
+        """Wait so many seconds, or until somebody is known to have changed a topic."""
+        await asyncio.sleep(within)
 
     async def stamps(self) -> dict[str, int]:
         """The stamp of each topic."""
@@ -213,70 +169,45 @@ class Database:
             name: str = (await connection.execute(select(identity.c.id))).scalar_one()
         return name
 
+    @abstractmethod
     async def check_integrity(self) -> list[str]:
-        """What `PRAGMA integrity_check` finds; nothing for a sound file."""
-        try:
-            async with self.read() as connection:
-                found = (await connection.execute(text("PRAGMA integrity_check"))).scalars().all()
-        except DatabaseError as error:  # damage can also keep the check from its end
-            return [str(error.orig)]
-        return [] if found == ["ok"] else list(found)
+        """What its own check finds; nothing for a sound database."""
 
+    @abstractmethod
+    async def size(self) -> int:
+        """How many bytes of disk it takes."""
+
+    @abstractmethod
     async def vacuum(self) -> None:
-        """Write the file anew without the pages that removed rows left free.
+        """Make room of what removed rows left free."""
 
-        Every other writer waits meanwhile. Needs up to twice as much space again as the file.
-        """
-        async with self._engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver is not None  # noqa: S101 - the connection is open
-            await driver.execute("VACUUM")
-            # It went through the log, which is as long as the file now.
-            await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    @abstractmethod
+    async def close(self) -> None: ...
 
-    async def close(self) -> None:
-        self._thread.shutdown()
-        self._appender.dispose()
-        await self._engine.dispose()
+    async def _prepare(self) -> None:
+        """What comes before the first look at it."""
+        return
+
+    async def _announce(self, connection: AsyncConnection) -> None:  # noqa: ARG002
+        """Tell other processes of a change, once it is committed."""
+        return
 
 
 def head() -> str:
     """The newest migration, told by its file's name."""
-    return max(_versions())
+    return max(versions())
 
 
-def _versions() -> set[str]:
+def versions() -> set[str]:
+    """All migrations that this gateway knows."""
     return {path.stem.partition("_")[0] for path in MIGRATIONS.glob("versions/[0-9]*.py")}
 
 
-def _read_json(text: object) -> Any:
+def read_json(text: object) -> Any:
     if not isinstance(text, str):
         # A number that stands alone, which SQLite keeps as one: SQLAlchemy goes by this error.
         raise TypeError("no text")
     return orjson.loads(text)
-
-
-def _on_connect(connection: Any, _record: object) -> None:
-    # The driver must not open transactions by itself: _on_begin does, of the right kind.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in (
-        # First: another process may be changing the journal's mode just now.
-        "busy_timeout = 10000",
-        "synchronous = NORMAL",
-        "foreign_keys = ON",
-        # In KiB. What a connection holds it forgets whenever another one writes, so that more of it
-        # helps a single transaction alone; and the pool's threads, which fill theirs in turn, would
-        # have the process grow for as long as the file does, up to 2 MiB a connection and as much
-        # again in holes.
-        "cache_size = -512",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _on_begin(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("gateway_begin", "BEGIN"))
 
 
 def _version(connection: Connection) -> str | None:

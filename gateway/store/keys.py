@@ -149,7 +149,9 @@ class Keys:
 
     async def by_secret(self, secret_hash: str) -> Key | None:
         """The key with this hash, also that of a secret in its time of grace; live or not."""
-        retiring = (keys.c.retiring_hash == secret_hash) & (keys.c.retiring_until > time.time())
+        retiring = (keys.c.retiring_hash == secret_hash) & (
+            keys.c.retiring_until > int(time.time())
+        )
         query = select(*_COLUMNS).where((keys.c.secret_hash == secret_hash) | retiring)
         found = await self._select(query)
         return found[0] if found else None

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from gateway.periods import DAY, period_start
 from gateway.records import Key, LedgerRow, Team
 from gateway.store.database import Database, uncancelled
+from gateway.store.dialects import UtcDay, total
 from gateway.store.lists import among
 from gateway.store.tables import daily, ledger, transcripts
 
@@ -45,8 +46,8 @@ _SUMS = (
 
 
 def _adding() -> TextClause:
-    """Adds sums to those of the day. SQLAlchemy would compile it anew for every few rows, which
-    takes longer than to store them."""
+    """Adds sums to those of the day, in words that PostgreSQL knows too. SQLAlchemy would compile
+    it anew for every few rows, which takes longer than to store them."""
     added = upsert(daily)
     statement = added.on_conflict_do_update(
         index_elements=_DIMENSIONS,
@@ -93,7 +94,7 @@ class LedgerStore:
         were there already.
         """
         return await self._database.append_in_thread(
-            lambda connection: _write(connection, rows, transcripts_of, node)
+            lambda connection: _write(connection, rows, transcripts_of, node), "ledger"
         )
 
     async def last_position(self) -> int:
@@ -159,11 +160,11 @@ class LedgerStore:
 
         Rows are removed by age: days before the oldest row are left out, and its own may miss some.
         """
-        day = ledger.c.started_ms // (DAY * 1000)
-        rows = select(day, func.count(), func.coalesce(func.sum(ledger.c.cost), 0)).group_by(day)
-        sums = select(daily.c.day, func.sum(daily.c.requests), func.sum(daily.c.cost))
+        day = UtcDay(ledger.c.started_ms)
+        rows = select(day, func.count(), total(ledger.c.cost)).group_by(day)
+        sums = select(daily.c.day, total(daily.c.requests), total(daily.c.cost))
         async with self._database.read() as connection:
-            found = {day_of(number * DAY): rest for number, *rest in await connection.execute(rows)}
+            found = {name: rest for name, *rest in await connection.execute(rows)}
             added = await connection.execute(sums.group_by(daily.c.day))
             expected = {name: rest for name, *rest in added}
         if not found:
@@ -229,7 +230,7 @@ def _insert(connection: Connection, rows: Iterable[LedgerRow], node: str) -> Non
 def _insertion(dialect: Dialect) -> tuple[str, list[str]]:
     """The statement that adds a row, and what its parameters are, in their order; the last, the
     node, is left out."""
-    compiled = insert(ledger).compile(dialect=dialect, column_keys=[*_NAMES, "node"])
+    compiled = insert(ledger).inline().compile(dialect=dialect, column_keys=[*_NAMES, "node"])
     names = compiled.positiontup or []
     return str(compiled), names[:-1]
 
@@ -246,7 +247,7 @@ def _costs(kind: str, ids: Sequence[str], since: int | None) -> Select[Any]:
     by_day = since is None or since % DAY == 0
     table = daily if by_day else ledger
     owner = table.c[f"{kind}_id"]
-    query = select(owner.label("id"), func.sum(table.c.cost).label("cost")).where(among(owner, ids))
+    query = select(owner.label("id"), total(table.c.cost).label("cost")).where(among(owner, ids))
     if since is not None:
         query = query.where(
             daily.c.day >= day_of(since) if by_day else ledger.c.started_ms >= since * 1000

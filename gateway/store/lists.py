@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, String, TableValuedAlias, column, func, select
+from sqlalchemy import ColumnElement, String, TableValuedAlias, bindparam, column, select
+
+from gateway.store.dialects import JsonTexts
 
 
 def among(column_of: ColumnElement[str], wanted: Iterable[str]) -> ColumnElement[bool]:
@@ -19,4 +21,5 @@ def values_of(wanted: Iterable[str]) -> TableValuedAlias:
     They are one parameter. With one each, every number of them would make a statement of its own,
     and each connection keeps its last 128, some of 80 kB.
     """
-    return func.json_each(json.dumps(list(wanted))).table_valued(column("value", String))
+    given = bindparam(None, json.dumps(list(wanted)), String)
+    return JsonTexts(given).table_valued(column("value", String))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 
-from gateway.settings import Settings
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gateway.settings import Settings, SettingsError
 from gateway.store.audit import AuditLog
 from gateway.store.database import Database
 from gateway.store.evals import Evals
@@ -17,6 +21,7 @@ from gateway.store.models import Models
 from gateway.store.pruning import Pruning
 from gateway.store.sessions import EndedSessions
 from gateway.store.settings import CallSettingsStore
+from gateway.store.sqlite import SQLite
 from gateway.store.teams import Teams
 from gateway.store.transcripts import Transcripts
 from gateway.store.usage import UsageStore
@@ -28,6 +33,7 @@ class Store:
 
     Attributes:
         database: The connection under them.
+        files: What the names of this process's own files begin with; once the store is open.
         models: Registered models.
         keys: Access keys.
         teams: Owners of keys.
@@ -42,8 +48,9 @@ class Store:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._secret_key = settings.secret_key
-        self.database = Database(settings.database_path)
+        self._settings = settings
+        self.database = _database(settings)
+        self.files = settings.database_path or settings.data_dir / "gateway"
         self.models = Models(self.database, lambda: self.vault)
         self.keys = Keys(self.database)
         self.teams = Teams(self.database)
@@ -62,21 +69,50 @@ class Store:
         """A store on a migrated database, closed at the end.
 
         Raises:
-            SettingsError, DatabaseUnusable: See `Settings.database_path`, `Database.migrate`.
+            SettingsError: See `Settings.database_path`; or there is no driver for the database.
+            DatabaseUnusable: See `Database.migrate`.
         """
         store = cls(settings)
         try:
             await store.database.migrate()
+            if settings.database_path is None:
+                # The files of two databases' gateways may be in one folder.
+                name = f"gateway-{await store.database.identity()}"
+                store.files = settings.data_dir / name
             yield store
         finally:
             await store.database.close()
 
     @property
-    def key_file(self) -> Path:
-        """Where the secret key is kept if `GATEWAY_SECRET_KEY` does not give it."""
-        return self.database.path.with_suffix(".key")
+    def key_file(self) -> Path | None:
+        """Where the secret key is kept if `GATEWAY_SECRET_KEY` does not give it, as it has to with
+        PostgreSQL."""
+        path = self._settings.database_path
+        return path and path.with_suffix(".key")
 
     @cached_property
     def vault(self) -> Vault:
         """Raises VaultError, see `Vault.open`."""
-        return Vault.open(self._secret_key, self.key_file)
+        return Vault.open(self._settings.secret_key, self.key_file)
+
+
+def _database(settings: Settings) -> Database:
+    """Raises SettingsError."""
+    path = settings.database_path
+    if path is not None:
+        return SQLite(path)
+    if find_spec("asyncpg") is None:
+        raise SettingsError(
+            "GATEWAY_DATABASE_URL names PostgreSQL, which needs a package: "
+            "pip install 'litellm-gateway[postgresql]'"
+        )
+    from gateway.store.postgresql import PostgreSQL
+
+    try:
+        return PostgreSQL(make_url(settings.database_url))
+    except (ArgumentError, ValueError):
+        # Not the URL itself: it holds a password.
+        raise SettingsError(
+            "GATEWAY_DATABASE_URL cannot be read; it takes "
+            "postgresql://USER:PASSWORD@HOST:PORT/NAME, with what is special in a URL as %XX"
+        ) from None

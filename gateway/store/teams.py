@@ -108,7 +108,7 @@ def _team(row: Row[Any]) -> Team:
 
 
 def _taken(team: Team, error: IntegrityError) -> Conflict:
-    if "teams.id" in str(error.orig):
+    if any(column in str(error.orig) for column in ("teams.id", "teams_pkey")):
         return Conflict(f"Another team has the id {team.id!r}", param="team_id")
     return Conflict(f"Another team is called {team.name!r}", param="name")
 

@@ -22,6 +22,7 @@ from gateway.errors import InvalidField, NotFound
 from gateway.periods import DAY
 from gateway.records import LedgerRow
 from gateway.store.database import Database
+from gateway.store.dialects import total
 from gateway.store.ledger import day_of, ledger_row
 from gateway.store.lists import among, values_of
 from gateway.store.tables import daily, keys, ledger, teams
@@ -225,7 +226,7 @@ async def _kept_since(connection: AsyncConnection, start: int) -> int:
     oldest = await connection.scalar(select(func.min(ledger.c.started_ms)))
     if oldest is not None and start * 1000 >= oldest:
         return start
-    summed = select(func.sum(daily.c.requests)).where(daily.c.day >= day_of(start))
+    summed = select(total(daily.c.requests)).where(daily.c.day >= day_of(start))
     if oldest is None:
         gone = await connection.scalar(summed)
         return (int(time.time()) // DAY + 1) * DAY if gone else start

@@ -14,16 +14,17 @@ from sqlalchemy import (
     String,
     Table,
     case,
+    cast,
     column,
     func,
     literal_column,
     or_,
     select,
     true,
-    type_coerce,
 )
 
 from gateway.records import NO_ERRORS
+from gateway.store.dialects import JsonLength, JsonTexts, UtcDay, UtcHour, total
 from gateway.store.ledger import day_of
 from gateway.store.tables import daily, ledger
 from gateway.usage import Dimension, Sums, UsageFilter
@@ -57,8 +58,8 @@ DAILY = Source(
 LEDGER = Source(
     ledger,
     {
-        "day": func.date(ledger.c.started_ms // 1000, "unixepoch"),
-        "hour": func.strftime("%Y-%m-%dT%H:00:00Z", ledger.c.started_ms // 1000, "unixepoch"),
+        "day": UtcDay(ledger.c.started_ms),
+        "hour": UtcHour(ledger.c.started_ms),
         "key": ledger.c.key_id,
         "team": func.coalesce(ledger.c.team_id, _NONE),
         "model": func.coalesce(ledger.c.served_model, _NONE),
@@ -70,9 +71,9 @@ LEDGER = Source(
         **{name: ledger.c[name] for name in _SUMS if name in ledger.c},
         "requests": literal_column("1", Integer),
         "errors": case((ledger.c.outcome.in_(NO_ERRORS), 0), else_=1),
-        "estimated": type_coerce(ledger.c.estimated, Integer),
-        "unpriced": type_coerce(ledger.c.cost.is_(None), Integer),
-        "cache_hits": type_coerce(ledger.c.cache_hit, Integer),
+        "estimated": cast(ledger.c.estimated, Integer),
+        "unpriced": cast(ledger.c.cost.is_(None), Integer),
+        "cache_hits": cast(ledger.c.cache_hit, Integer),
     },
 )
 
@@ -89,7 +90,7 @@ def conditions(source: Source, wanted: UsageFilter) -> list[ColumnElement[bool]]
     )
     found += [source.dimensions[name] == value for name, value in dimensions if value is not None]
     if wanted.tag == "":
-        found.append(func.json_array_length(source.table.c.tags) == 0)
+        found.append(JsonLength(source.table.c.tags) == 0)
     elif wanted.tag is not None:
         each = _tags(source)
         found.append(select(each.c.value).where(each.c.value == wanted.tag).exists())
@@ -128,7 +129,7 @@ def _of_single(wanted: UsageFilter) -> list[ColumnElement[bool]]:
 
 def _tags(source: Source) -> FromClause:
     """A row's tags, as a table beside it."""
-    return func.json_each(source.table.c.tags).table_valued(column("value", String), name="each")
+    return JsonTexts(source.table.c.tags).table_valued(column("value", String), name="each")
 
 
 def _grouped(
@@ -150,7 +151,7 @@ def sums(
 ) -> Select[Any]:
     """The columns that tell groups apart, then those of `Sums`; what costs most comes first."""
     columns, query = _grouped(source, wanted, group_by)
-    found = {name: func.coalesce(func.sum(source.sums[name]), 0).label(name) for name in _SUMS}
+    found = {name: total(source.sums[name]).label(name) for name in _SUMS}
     query = query.add_columns(*found.values()).group_by(*columns).limit(limit)
     return query.order_by(found["cost"].desc(), found["requests"].desc(), *columns)
 

@@ -16,6 +16,7 @@ from gateway.records import Actor
 from gateway.settings import Settings
 from gateway.specs import team_spec
 from gateway.store import Store
+from tests.conftest import execute
 from tests.http.evals.test_audit import CALLS
 from tests.http.evals.test_audit import CHANGES as OF_EVALS
 from tests.security.access import access
@@ -250,6 +251,7 @@ async def test_no_method_changes_it(gateway: Gateway, method: str) -> None:
     assert await read(gateway) == before
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "statement",
     [
@@ -263,12 +265,8 @@ async def test_the_database_itself_refuses_to_change_it(
     gateway: Gateway, settings: Settings, statement: str
 ) -> None:
     before = await read(gateway)
-    connection = sqlite3.connect(settings.database_path)
-    try:
-        with pytest.raises(sqlite3.IntegrityError, match="the audit log cannot be changed"):
-            connection.execute(statement)
-    finally:
-        connection.close()
+    with pytest.raises(sqlite3.IntegrityError, match="the audit log cannot be changed"):
+        execute(settings, statement)
     assert await read(gateway) == before
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy import Connection, inspect
 
 from gateway.app import API
 from tests.security.conftest import ADMIN, GATEWAY, Fortress
@@ -41,21 +40,23 @@ ALL = "x'\"; DROP TABLE keys; --%_\\[]:a?1"
 HUGE = "9" * 5000
 
 
-def schema(gateway: Gateway) -> list[Any]:
-    """The schema, and that the file is sound."""
-    path: Path = gateway.app.state.services.settings.database_path
-    connection = sqlite3.connect(path)
-    try:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        return connection.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
-    finally:
-        connection.close()
+async def schema(gateway: Gateway) -> list[Any]:
+    """The tables with their columns, and that the database is sound."""
+    database = gateway.app.state.services.store.database
+    assert await database.check_integrity() == []
+
+    def reflected(connection: Connection) -> list[Any]:
+        found = inspect(connection).get_multi_columns()
+        return sorted((key, [column["name"] for column in has]) for key, has in found.items())
+
+    async with database.read() as connection:
+        return list(await connection.run_sync(reflected))
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_a_keys_texts_come_back_as_they_were(fortress: Fortress, text: str) -> None:
     gateway = fortress.gateway
-    before = schema(gateway)
+    before = await schema(gateway)
     fields = {"label": text, "user_id": text, "metadata": {text: [text]}, "tags": [text]}
     issued = await gateway.issue_key(**fields)
     shown = (await gateway.manage("GET", f"/keys/{issued['id']}")).json()
@@ -66,13 +67,13 @@ async def test_a_keys_texts_come_back_as_they_were(fortress: Fortress, text: str
     assert {name: patched.json()[name] for name in other} == other
     audit = (await gateway.manage("GET", f"/audit?target={quote(text, safe='')}")).json()["data"]
     assert [entry["action"] for entry in audit] == ["key.add"]
-    assert schema(gateway) == before
+    assert await schema(gateway) == before
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if "*" not in text])
 async def test_a_models_name_comes_back_as_it_was(fortress: Fortress, text: str) -> None:
     gateway = fortress.gateway
-    before = schema(gateway)
+    before = await schema(gateway)
     path = f"/models/{quote(text, safe='')}"
     models = len((await gateway.manage("GET", "/models")).json()["data"])
     await gateway.add_model(text)
@@ -88,7 +89,7 @@ async def test_a_models_name_comes_back_as_it_was(fortress: Fortress, text: str)
         assert called.status_code == 200, called.text
     assert (await gateway.manage("DELETE", path)).json()["model_name"] == text
     assert len((await gateway.manage("GET", "/models")).json()["data"]) == models
-    assert schema(gateway) == before
+    assert await schema(gateway) == before
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -106,7 +107,7 @@ async def test_a_teams_texts_come_back_as_they_were(fortress: Fortress, text: st
 @pytest.mark.parametrize(("method", "path"), GUARDED)
 async def test_no_field_of_a_route_breaks_it(fortress: Fortress, method: str, path: str) -> None:
     gateway = fortress.gateway
-    before = schema(gateway)
+    before = await schema(gateway)
     target = PARAMETER.sub("none", path)
     asked: list[tuple[str, Any]] = []
     if target != path:
@@ -122,7 +123,7 @@ async def test_no_field_of_a_route_breaks_it(fortress: Fortress, method: str, pa
     for url, body in asked:
         found = await fortress.ask(method, url, ADMIN, body)
         assert found.status_code < 500, (url[:200], body, found.text)
-    assert schema(gateway) == before
+    assert await schema(gateway) == before
     assert (await fortress.ask("GET", f"{API}/keys", ADMIN)).status_code == 200
 
 

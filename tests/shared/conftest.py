@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from starlette.responses import Response
 from gateway.app import create_app
 from gateway.settings import Settings
 from gateway.shared import Link
-from tests.conftest import ADMIN_KEY
+from tests.conftest import ADMIN_KEY, execute
 from tests.redises import RedisServer
 from tests.servers import (
     FakeProvider,
@@ -82,8 +81,7 @@ def link_of(gateway: Gateway) -> Link:
 
 @pytest.fixture
 def redis_settings(settings: Settings, redis_server: RedisServer) -> Settings:
-    with closing(sqlite3.connect(settings.database_path)) as database, database:
-        database.execute("INSERT INTO settings (name, value) VALUES ('num_retries', '0')")
+    execute(settings, "INSERT INTO settings (name, value) VALUES ('num_retries', '0')")
     return replace(settings, redis_url=redis_server.url)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -15,10 +14,12 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.errors import Conflict, GatewayError
 from gateway.records import Actor, CallSettings
+from gateway.settings import Settings
 from gateway.specs import patched, rotated
 from gateway.store import Store
 from gateway.store.audit import AuditEntry, AuditFilter
 from gateway.vault import hash_key
+from tests.conftest import execute
 from tests.servers import TESTER
 from tests.store.records import PROVIDER_KEY, key, model, team
 
@@ -188,16 +189,15 @@ async def test_what_changes_nothing_leaves_no_row(filled: Store, work: Work) -> 
     assert await entries(filled) == []
 
 
+@pytest.mark.sqlite
 async def test_a_row_that_cannot_be_written_undoes_the_change(
-    filled: Store, tmp_path: Path
+    filled: Store, settings: Settings
 ) -> None:
     """There is no change without its row, as there is no row without its change."""
-    connection = sqlite3.connect(tmp_path / "gateway.db")
-    connection.execute(
-        "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END"
+    execute(
+        settings,
+        "CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'full'); END",
     )
-    connection.commit()
-    connection.close()
     for work, *_ in CHANGES:
         with pytest.raises((IntegrityError, Conflict)):
             await work(filled)

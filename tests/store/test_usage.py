@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from sqlalchemy import delete, event
+from sqlalchemy import Engine, delete, event
 
 from gateway import vault
 from gateway.errors import InvalidField, NotFound
@@ -483,6 +483,7 @@ async def test_requests_are_found_by_the_callers_id_or_the_gateways(
 # --- speed ---
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("wanted", "index"),
     [
@@ -501,10 +502,9 @@ async def test_a_page_needs_neither_a_scan_nor_a_sort(
     def seen(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         statements.append((statement, parameters))
 
-    engine = store.database._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", seen)
+    event.listen(Engine, "before_cursor_execute", seen)
     await usage.requests(wanted, 10, row.id)
-    event.remove(engine, "before_cursor_execute", seen)
+    event.remove(Engine, "before_cursor_execute", seen)
     statement, parameters = statements[-1]
     async with store.database.read() as connection:
         plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)

@@ -151,7 +151,11 @@ def _process(visit: Visit) -> Iterator[tuple[str, str, str]]:
     yield "Gateway", __version__, ""
     yield "litellm", version("litellm"), ""
     yield "Python", platform.python_version(), ""
-    yield "Database", str(settings.database_path.absolute()), "GATEWAY_DATABASE_URL"
+    path = settings.database_path
+    database = visit.services.store.database.shown if path is None else str(path.absolute())
+    yield "Database", database, "GATEWAY_DATABASE_URL"
+    if path is None:
+        yield "Journals", str(settings.data_dir.absolute()), "GATEWAY_DATA_DIR"
     yield "Workers", str(settings.start.workers), "gateway serve --workers"
     yield "Configuration file", settings.start.config_file or "none", "gateway serve --config"
     yield "Redis", _on(settings.redis_url), "GATEWAY_REDIS_URL"

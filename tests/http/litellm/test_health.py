@@ -63,7 +63,7 @@ async def test_not_ready_while_litellm_is_imported(gateway: Gateway) -> None:
 
 
 async def test_not_ready_without_the_database(gateway: Gateway) -> None:
-    path = gateway.app.state.services.store.database.path
+    path = gateway.app.state.services.store.files
 
     def rename(old: str, new: str) -> None:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as other:

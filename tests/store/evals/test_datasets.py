@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from gateway.errors import Conflict, NotFound
 from gateway.evals.records import Case
 from gateway.store import Store
 from gateway.store.audit import AuditFilter
+from gateway.store.tables import eval_cases
 from tests.servers import TESTER
 from tests.store.evals.records import CASES, dataset, run, suite
 from tests.store.records import HOSTILE
@@ -19,9 +19,9 @@ from tests.store.records import HOSTILE
 OTHERS = (*CASES, Case("new", "?"))
 
 
-def versions(store: Store) -> set[str]:
-    with closing(sqlite3.connect(store.database.path)) as database:
-        return {version for (version,) in database.execute("SELECT version FROM eval_cases")}
+async def versions(store: Store) -> set[str]:
+    async with store.database.read() as connection:
+        return set(await connection.scalars(select(eval_cases.c.version)))
 
 
 async def test_a_dataset_comes_back_as_it_was_stored(store: Store) -> None:
@@ -63,7 +63,7 @@ async def test_a_change_makes_a_new_version_and_the_old_one_goes(store: Store) -
     assert await store.evals.datasets.get("faq") == changed
     assert await store.evals.datasets.get("twin") == dataset("twin")
     await store.evals.datasets.remove("twin", TESTER)
-    assert versions(store) == {changed.version}
+    assert await versions(store) == {changed.version}
     with pytest.raises(ZeroDivisionError):
         await store.evals.datasets.change("faq", lambda d: replace(d, name=str(1 // 0)), TESTER)
     assert await store.evals.datasets.get("faq") == changed
@@ -75,11 +75,11 @@ async def test_a_version_that_a_run_was_made_with_stays_as_long_as_the_run(store
     await store.evals.runs.add(run(dataset=made), "node", 1000, TESTER)
     await store.evals.datasets.change("faq", lambda _: dataset(cases=OTHERS), TESTER)
     await store.evals.datasets.remove("faq", TESTER)
-    assert versions(store) == {made.version}
+    assert await versions(store) == {made.version}
     assert (await store.evals.runs.get("run_1", 1000)).dataset == made
     await store.evals.runs.cancel("run_1", 1001, TESTER)
     await store.evals.runs.remove("run_1", 1001, TESTER)
-    assert versions(store) == set()
+    assert await versions(store) == set()
 
 
 async def test_names_are_used_once_and_kept_while_a_suite_has_them(store: Store) -> None:

@@ -11,7 +11,7 @@ def upgrade() -> None:
     stamps = op.create_table(
         "stamps",
         sa.Column("topic", sa.String, primary_key=True),
-        sa.Column("value", sa.Integer, nullable=False),
+        sa.Column("value", sa.BigInteger, nullable=False),
     )
     op.bulk_insert(
         stamps, [{"topic": topic, "value": 0} for topic in ("models", "keys", "settings")]
@@ -27,8 +27,8 @@ def upgrade() -> None:
         sa.Column("params", sa.JSON, nullable=False),
         sa.Column("sealed_secrets", sa.Text),
         sa.Column("info", sa.JSON, nullable=False),
-        sa.Column("created_at", sa.Integer, nullable=False),
-        sa.Column("updated_at", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
     )
     op.create_index("models_name", "models", ["name"], unique=True)
     op.create_table(
@@ -38,11 +38,11 @@ def upgrade() -> None:
         sa.Column("label", sa.String),
         sa.Column("secret_hash", sa.String, nullable=False),
         sa.Column("hint", sa.String, nullable=False),
-        sa.Column("rpm_limit", sa.Integer),
-        sa.Column("tpm_limit", sa.Integer),
-        sa.Column("created_at", sa.Integer, nullable=False),
-        sa.Column("revoked_at", sa.Integer),
-        sa.Column("stamp", sa.Integer, nullable=False),
+        sa.Column("rpm_limit", sa.BigInteger),
+        sa.Column("tpm_limit", sa.BigInteger),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("revoked_at", sa.BigInteger),
+        sa.Column("stamp", sa.BigInteger, nullable=False),
         sa.CheckConstraint("kind IN ('gateway', 'admin')", name="keys_kind"),
     )
     op.create_index("keys_secret_hash", "keys", ["secret_hash"], unique=True)

@@ -3,13 +3,15 @@
 import sqlalchemy as sa
 from alembic import op
 
+from gateway.store.tables import POSITION
+
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
     op.bulk_insert(
-        sa.table("stamps", sa.column("topic", sa.String), sa.column("value", sa.Integer)),
+        sa.table("stamps", sa.column("topic", sa.String), sa.column("value", sa.BigInteger)),
         [{"topic": topic, "value": 0} for topic in ("teams", "ledger")],
     )
     op.create_table(
@@ -21,8 +23,8 @@ def upgrade() -> None:
         sa.Column("soft_budget", sa.BigInteger),
         sa.Column("budget_duration", sa.String),
         sa.Column("metadata", sa.JSON, nullable=False),
-        sa.Column("created_at", sa.Integer, nullable=False),
-        sa.Column("updated_at", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
     )
     op.create_index("teams_name", "teams", ["name"], unique=True)
     _extend_keys()
@@ -38,8 +40,8 @@ def upgrade() -> None:
     op.create_index("transcripts_started", "transcripts", ["started_ms"])
     op.create_table(
         "audit",
-        sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("at", sa.Integer, nullable=False),
+        sa.Column("position", POSITION, primary_key=True, autoincrement=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("actor_id", sa.String, nullable=False),
         sa.Column("actor_label", sa.String),
         sa.Column("address", sa.String),
@@ -56,6 +58,17 @@ def upgrade() -> None:
 
 def _seal_audit() -> None:
     """Let rows be added to the audit log and nothing else."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'the audit log cannot be changed'; END $$"
+        )
+        for name, when in (("change", "UPDATE OR DELETE"), ("truncate", "TRUNCATE")):
+            op.execute(
+                f"CREATE TRIGGER audit_no_{name} BEFORE {when} ON audit "
+                "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()"
+            )
+        return
     refused = "BEGIN SELECT RAISE(ABORT, 'the audit log cannot be changed'); END"
     op.execute(f"CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit {refused}")
     op.execute(f"CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit {refused}")
@@ -69,20 +82,20 @@ def _extend_keys() -> None:
         sa.Column("team_id", sa.String),
         sa.Column("user_id", sa.String),
         sa.Column("retiring_hash", sa.String),
-        sa.Column("retiring_until", sa.Integer),
+        sa.Column("retiring_until", sa.BigInteger),
         sa.Column("blocked", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("models", sa.JSON, nullable=False, server_default="[]"),
         sa.Column("aliases", sa.JSON, nullable=False, server_default="{}"),
         sa.Column("model_rpm_limit", sa.JSON, nullable=False, server_default="{}"),
         sa.Column("model_tpm_limit", sa.JSON, nullable=False, server_default="{}"),
-        sa.Column("max_parallel_requests", sa.Integer),
+        sa.Column("max_parallel_requests", sa.BigInteger),
         sa.Column("max_budget", sa.BigInteger),
         sa.Column("soft_budget", sa.BigInteger),
         sa.Column("budget_duration", sa.String),
         sa.Column("tags", sa.JSON, nullable=False, server_default="[]"),
         sa.Column("metadata", sa.JSON, nullable=False, server_default="{}"),
-        sa.Column("updated_at", sa.Integer, nullable=False, server_default="0"),
-        sa.Column("expires_at", sa.Integer),
+        sa.Column("updated_at", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("expires_at", sa.BigInteger),
     ):
         op.add_column("keys", column)
     op.create_index("keys_team_id", "keys", ["team_id"])
@@ -97,7 +110,7 @@ def _extend_keys() -> None:
 def _create_ledger() -> None:
     op.create_table(
         "ledger",
-        sa.Column("position", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("position", POSITION, primary_key=True, autoincrement=True),
         sa.Column("id", sa.String, nullable=False),
         sa.Column("request_id", sa.String, nullable=False),
         sa.Column("started_ms", sa.BigInteger, nullable=False),
@@ -108,16 +121,16 @@ def _create_ledger() -> None:
         sa.Column("served_model", sa.String),
         sa.Column("deployment_id", sa.String),
         sa.Column("provider", sa.String),
-        sa.Column("prompt_tokens", sa.Integer, nullable=False),
-        sa.Column("completion_tokens", sa.Integer, nullable=False),
-        sa.Column("cached_tokens", sa.Integer, nullable=False),
-        sa.Column("cache_write_tokens", sa.Integer, nullable=False),
-        sa.Column("reasoning_tokens", sa.Integer, nullable=False),
+        sa.Column("prompt_tokens", sa.BigInteger, nullable=False),
+        sa.Column("completion_tokens", sa.BigInteger, nullable=False),
+        sa.Column("cached_tokens", sa.BigInteger, nullable=False),
+        sa.Column("cache_write_tokens", sa.BigInteger, nullable=False),
+        sa.Column("reasoning_tokens", sa.BigInteger, nullable=False),
         sa.Column("estimated", sa.Boolean, nullable=False),
         sa.Column("cost", sa.BigInteger),
-        sa.Column("latency_ms", sa.Integer, nullable=False),
-        sa.Column("first_token_ms", sa.Integer),
-        sa.Column("status", sa.Integer, nullable=False),
+        sa.Column("latency_ms", sa.BigInteger, nullable=False),
+        sa.Column("first_token_ms", sa.BigInteger),
+        sa.Column("status", sa.BigInteger, nullable=False),
         sa.Column("error", sa.String),
         sa.Column("outcome", sa.String, nullable=False),
         sa.Column("stream", sa.Boolean, nullable=False),
@@ -146,7 +159,7 @@ def _create_daily() -> None:
     op.create_table(
         "daily",
         *(sa.Column(name, sa.String, nullable=False) for name in dimensions),
-        *(sa.Column(name, sa.Integer, nullable=False) for name in counts),
+        *(sa.Column(name, sa.BigInteger, nullable=False) for name in counts),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in sums),
         sa.PrimaryKeyConstraint(*dimensions),
     )

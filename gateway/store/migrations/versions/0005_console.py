@@ -11,5 +11,5 @@ def upgrade() -> None:
     op.create_table(
         "ended_sessions",
         sa.Column("id", sa.String, primary_key=True),
-        sa.Column("until", sa.Integer, nullable=False),
+        sa.Column("until", sa.BigInteger, nullable=False),
     )
