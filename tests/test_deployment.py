@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import re
 import shlex
@@ -32,17 +33,23 @@ CONTAINERFILE = (DEPLOY / "Containerfile").read_text()
 UNIT = (DEPLOY / "gateway@.service").read_text()
 NGINX = (DEPLOY / "nginx.conf").read_text()
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-MANIFESTS = list(yaml.safe_load_all((DEPLOY / "kubernetes" / "gateway.yaml").read_text()))
+KUBERNETES = {
+    name: list(yaml.safe_load_all((DEPLOY / "kubernetes" / f"{name}.yaml").read_text()))
+    for name in ("gateway", "nodes")
+}
 SHUTDOWN_SECONDS = inspect.signature(serve).parameters["shutdown_timeout"].default
 
 
-def manifest(kind: str) -> Any:
-    [found] = [each for each in MANIFESTS if each["kind"] == kind]
-    return found
+def manifest(kind: str, of: str = "gateway") -> Any:
+    """The first of this kind."""
+    return next(each for each in KUBERNETES[of] if each["kind"] == kind)
 
 
-POD = manifest("Deployment")["spec"]["template"]["spec"]
-[CONTAINER] = POD["containers"]
+PODS = {
+    "gateway": manifest("Deployment")["spec"]["template"]["spec"],
+    "nodes": manifest("StatefulSet", "nodes")["spec"]["template"]["spec"],
+}
+CONTAINERS = {name: pod["containers"][0] for name, pod in PODS.items()}
 SERVICES = COMPOSE["services"]
 
 
@@ -88,10 +95,10 @@ def test_variables_are_those_that_are_read(path: Path) -> None:
     [
         json.loads(instructions("ENTRYPOINT")[0]) + json.loads(instructions("CMD")[0]),
         ["gateway", *SERVICES["gateway"]["command"]],
-        ["gateway", *CONTAINER["args"]],
+        *(["gateway", *container["args"]] for container in CONTAINERS.values()),
         shlex.split(directive("ExecStart").replace("/opt/gateway/bin/", "").replace("%i", "4001")),
     ],
-    ids=["Containerfile", "compose", "kubernetes", "systemd"],
+    ids=["Containerfile", "compose", "kubernetes", "nodes", "systemd"],
 )
 def test_commands_are_taken(command: list[str]) -> None:
     assert command[:2] == ["gateway", "serve"]
@@ -108,13 +115,13 @@ def test_what_is_copied_into_the_image_is_there() -> None:
     assert [source for source in sources if not (ROOT / source).exists()] == []
 
 
-def test_the_image_has_what_the_lock_names_and_both_extras() -> None:
+def test_the_image_has_what_the_lock_names_and_all_extras() -> None:
     def pins(path: Path) -> dict[str, str]:
         return dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", path.read_text(), re.MULTILINE))
 
     image, locked = pins(DEPLOY / "requirements.lock"), pins(ROOT / "requirements.lock")
     assert locked.items() <= image.items()
-    assert {"redis", "opentelemetry-sdk", "build", "hatchling"} <= image.keys()
+    assert {"asyncpg", "redis", "opentelemetry-sdk", "build", "hatchling"} <= image.keys()
     assert all("--require-hashes" in run or "--no-index" in run for run in instructions("RUN")[:2])
 
 
@@ -124,16 +131,17 @@ def test_the_image_is_linted() -> None:
 
 def test_nothing_runs_as_root_or_writes_where_it_need_not() -> None:
     assert instructions("USER") == ["10001:10001"]
-    pod, container = POD["securityContext"], CONTAINER["securityContext"]
-    assert pod["runAsNonRoot"]
-    assert pod["runAsUser"] == pod["fsGroup"] == 10001
-    assert pod["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert not POD["automountServiceAccountToken"]
+    for name, pod in PODS.items():
+        of_pod = pod["securityContext"]
+        assert of_pod["runAsNonRoot"]
+        assert of_pod["runAsUser"] == of_pod["fsGroup"] == 10001
+        assert of_pod["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert CONTAINERS[name]["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert not pod["automountServiceAccountToken"]
     assert len(SERVICES) == 2
     for service in SERVICES.values():
         assert service["read_only"]
@@ -142,8 +150,11 @@ def test_nothing_runs_as_root_or_writes_where_it_need_not() -> None:
 
 
 def test_no_secret_is_written_down() -> None:
-    for each in CONTAINER["env"]:
-        assert ("valueFrom" in each) == each["name"].endswith("_KEY"), each["name"]
+    for container in CONTAINERS.values():
+        for each in container["env"]:
+            plain = each["name"] in ("GATEWAY_DATA_DIR", "GATEWAY_DATABASE_URL")
+            assert "valueFrom" in each or plain, each["name"]
+            assert not each.get("value", "").startswith("postgresql")
     for name, value in SERVICES["gateway"]["environment"].items():
         assert not name.endswith("_KEY") or value.startswith("${"), name
 
@@ -152,8 +163,12 @@ def test_the_data_is_on_what_stays() -> None:
     assert "GATEWAY_DATABASE_URL=sqlite:////data/gateway.db" in instructions("ENV")[0]
     assert SERVICES["gateway"]["volumes"] == ["data:/data"]
     assert "data" in COMPOSE["volumes"]
-    assert {"name": "data", "mountPath": "/data"} in CONTAINER["volumeMounts"]
-    [volume] = [each for each in POD["volumes"] if each["name"] == "data"]
+    for container in CONTAINERS.values():
+        assert {"name": "data", "mountPath": "/data"} in container["volumeMounts"]
+    [of_node] = manifest("StatefulSet", "nodes")["spec"]["volumeClaimTemplates"]
+    assert of_node["metadata"]["name"] == "data"
+    assert {"name": "GATEWAY_DATA_DIR", "value": "/data"} in CONTAINERS["nodes"]["env"]
+    [volume] = [each for each in PODS["gateway"]["volumes"] if each["name"] == "data"]
     claim = manifest("PersistentVolumeClaim")["metadata"]["name"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim
     assert "=sqlite:////var/lib/gateway/" in UNIT
@@ -168,25 +183,39 @@ def test_one_file_has_one_host() -> None:
     assert manifest("PersistentVolumeClaim")["spec"]["accessModes"] == ["ReadWriteOncePod"]
 
 
+def test_nodes_are_replaced_one_by_one_and_share_what_they_count() -> None:
+    nodes = manifest("StatefulSet", "nodes")["spec"]
+    assert nodes["replicas"] > 1
+    assert nodes["updateStrategy"] == {"type": "RollingUpdate"}
+    assert manifest("PodDisruptionBudget", "nodes")["spec"]["maxUnavailable"] == 1
+    names = {each["name"] for each in CONTAINERS["nodes"]["env"]}
+    assert {"GATEWAY_DATABASE_URL", "GATEWAY_REDIS_URL", "GATEWAY_SECRET_KEY"} <= names
+    assert manifest("Service", "nodes")["metadata"]["name"] == nodes["serviceName"]
+
+
 def test_probes_ask_for_what_is_served() -> None:
     served = {route.path for route in health.ROUTES}
-    probes = {name: each["httpGet"] for name, each in CONTAINER.items() if name.endswith("Probe")}
-    assert probes.keys() == {"startupProbe", "readinessProbe", "livenessProbe"}
-    named = {port["name"] for port in CONTAINER["ports"]}
-    for probe in probes.values():
-        assert probe["path"] in served
-        assert probe["port"] in named
+    for container in CONTAINERS.values():
+        of_it = container.items()
+        probes = {name: each["httpGet"] for name, each in of_it if name.endswith("Probe")}
+        assert probes.keys() == {"startupProbe", "readinessProbe", "livenessProbe"}
+        named = {port["name"] for port in container["ports"]}
+        for probe in probes.values():
+            assert probe["path"] in served
+            assert probe["port"] in named
     [asked] = re.findall(r"127\.0\.0\.1:4000(/[a-z/]+)", instructions("HEALTHCHECK")[0])
     assert asked in served
-    selector = manifest("Service")["spec"]["selector"]
-    assert (
-        selector.items() <= manifest("Deployment")["spec"]["template"]["metadata"]["labels"].items()
-    )
+    for of, kind in (("gateway", "Deployment"), ("nodes", "StatefulSet")):
+        labels = manifest(kind, of)["spec"]["template"]["metadata"]["labels"]
+        for each in KUBERNETES[of]:
+            if each["kind"] == "Service":
+                assert each["spec"]["selector"].items() <= labels.items()
 
 
 def test_running_streams_may_finish_before_anything_kills() -> None:
-    before = CONTAINER["lifecycle"]["preStop"]["sleep"]["seconds"]
-    assert POD["terminationGracePeriodSeconds"] >= before + SHUTDOWN_SECONDS + 10
+    for name, pod in PODS.items():
+        before = CONTAINERS[name]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert pod["terminationGracePeriodSeconds"] >= before + SHUTDOWN_SECONDS + 10
     assert int(directive("TimeoutStopSec")) >= SHUTDOWN_SECONDS + 10
     assert SERVICES["gateway"]["stop_grace_period"] == f"{SHUTDOWN_SECONDS + 10}s"
 
@@ -195,7 +224,7 @@ def test_running_streams_may_finish_before_anything_kills() -> None:
 def test_manifests_are_what_kubernetes_takes(version: str) -> None:
     """Unknown fields are refused too."""
     validate: Any = pytest.importorskip("kubernetes_validate", reason="needs kubernetes-validate")
-    for each in MANIFESTS:
+    for each in itertools.chain(*KUBERNETES.values()):
         validate.validate(each, version, strict=True)
     with pytest.raises(validate.ValidationError):
         validate.validate(manifest("Service") | {"unknown": 1}, version, strict=True)
