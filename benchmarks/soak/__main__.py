@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.soak --minutes 20
 
 Starts a gateway and a provider of its own on loopback, calls them for so long, and prints requests,
-errors, and what the gateway held over time: resident memory, open files, tasks; for each, after the
-warm-up, the slope an hour with its 95 % interval. Exit status 1 where something grew, or where the
-gateway was at fault.
+errors, and what the gateway held over time: resident memory, blocks of memory that Python has given
+out, open files, tasks; for each, after the warm-up, the slope an hour with its 95 % interval. Exit
+status 1 where something grew, or where the gateway was at fault.
 """
 
 from __future__ import annotations
@@ -34,9 +34,14 @@ Sample = dict[str, Any]
 _ADMIN_KEY = "sk-soak-admin-0123456789abcdef"
 _MIB = 2**20
 _ROWS = 20
-_READINGS = {"resident": (_MIB, "MiB"), "files": (1, "files"), "tasks": (1, "tasks")}
+_READINGS = {
+    "resident": (_MIB, "MiB"),
+    "blocks": (1000, "thousand"),
+    "files": (1, "files"),
+    "tasks": (1, "tasks"),
+}
 # So much growth an hour is none that would matter in a month, whatever its interval.
-_NEGLIGIBLE = {"resident": 2.0, "files": 1.0, "tasks": 1.0}
+_NEGLIGIBLE = {"resident": 2.0, "blocks": 10.0, "files": 1.0, "tasks": 1.0}
 
 
 def main() -> int:
@@ -44,14 +49,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--warm-up", type=float, default=None, help="minutes; a third if not set")
     parser.add_argument("--faults", type=float, default=0.2, help="share of flaky calls that fail")
+    parser.add_argument("--callers", type=int, default=12, help="who call, each again and again")
     parser.add_argument("--changes", type=float, default=2, help="keys replaced a second")
     given = parser.parse_args()
     # SQLite's caches and the threads' heaps fill for some 15,000 calls.
     warm_up = given.minutes / 3 if given.warm_up is None else given.warm_up
-    return asyncio.run(_soak(given.minutes * 60, warm_up * 60, given.faults, given.changes))
+    return asyncio.run(_soak(given, given.minutes * 60, warm_up * 60))
 
 
-async def _soak(seconds: float, warm_up: float, faults: float, changes: float) -> int:
+async def _soak(given: argparse.Namespace, seconds: float, warm_up: float) -> int:
     samples: list[Sample] = []
     with tempfile.TemporaryDirectory() as directory:
         environment = {
@@ -60,13 +66,13 @@ async def _soak(seconds: float, warm_up: float, faults: float, changes: float) -
             "GATEWAY_ADMIN_KEY": _ADMIN_KEY,
         }
         async with (
-            _process("benchmarks.soak.upstream", environment, str(faults)) as (upstream, _),
+            _process("benchmarks.soak.upstream", environment, str(given.faults)) as (upstream, _),
             _process("benchmarks.soak.served", environment) as (gateway, served),
             httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=64)) as http,
         ):
             reading = asyncio.create_task(_read(served, samples))
             await _until_ready(http, gateway)
-            load = Load(gateway, upstream, _ADMIN_KEY, http, changes)
+            load = Load(gateway, upstream, _ADMIN_KEY, http, given.callers, given.changes)
             await load.set_up()
             began = time.time()
             await load.run(time.monotonic() + seconds)
@@ -91,11 +97,12 @@ async def _soak(seconds: float, warm_up: float, faults: float, changes: float) -
 
 
 def _table(samples: Sequence[Sample], began: float) -> None:
-    print(f"\n{'minute':>8} {'MiB':>8} {'files':>6} {'tasks':>6}")
+    print(f"\n{'minute':>8} {'MiB':>8} {'blocks':>10} {'files':>6} {'tasks':>6}")
     for sample in samples[:: max(1, len(samples) // _ROWS)]:
         minute = (sample["at"] - began) / 60
         resident = sample["resident"] / _MIB
-        print(f"{minute:8.1f} {resident:8.1f} {sample['files']:6} {sample['tasks']:6}")
+        held = f"{sample['blocks']:10,} {sample['files']:6} {sample['tasks']:6}"
+        print(f"{minute:8.1f} {resident:8.1f} {held}")
 
 
 def _trends(samples: Sequence[Sample], block: float) -> bool:

@@ -16,7 +16,6 @@ import httpx
 
 Json = dict[str, Any]
 
-_CALLERS = 12
 _KEYS = 20
 _HELLO = [{"role": "user", "content": "Tell me a story."}]
 # Of calls, in parts: (path, body, whether it may be streamed).
@@ -44,6 +43,7 @@ class Load:
     upstream: str
     admin_key: str
     http: httpx.AsyncClient
+    callers: int
     changes: float
     """Keys that are replaced by others, a second."""
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Load:
     async def run(self, until: float) -> None:
         """Until this moment, by `time.monotonic`."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(_CALLERS):
+            for _ in range(self.callers):
                 group.create_task(self._repeat(self._call, until, 0.0))
             if self.changes:
                 group.create_task(self._repeat(self._change, until, 1 / self.changes))
