@@ -84,7 +84,7 @@ def test_a_bad_environment_is_2_and_names_the_variable(
     monkeypatch.setenv("GATEWAY_DATABASE_URL", "mysql://x")
     refused = run("keys", "list")
     assert refused.code == 2
-    assert refused.err.startswith("Error: GATEWAY_DATABASE_URL names no SQLite file")
+    assert refused.err.startswith("Error: GATEWAY_DATABASE_URL names no database")
 
 
 def test_a_file_that_is_no_database_is_1(run: Run, tmp_path: Path) -> None:
