@@ -64,7 +64,7 @@ async def _measure(path: Path, count: int) -> None:
     async with Store.open(_settings(path)) as store:
         empty = _size(path)
         started = time.perf_counter()
-        for batch in _batches(_rows(count, now), FLUSH):
+        for batch in batches(rows_of(count, now), FLUSH):
             await store.ledger.write(batch, [])
         seconds = time.perf_counter() - started
         print(f"SQLite {sqlite3.sqlite_version}, {count:,} rows of {DAYS} days, {KEYS} keys")
@@ -108,7 +108,7 @@ async def _transcripts(store: Store, path: Path, now: int) -> None:
     size = _size(path)
     words = ["the", "gateway", "keeps", "what", "was", "asked", "and", "answered", "beside"]
     content = 0
-    for batch in _batches(_rows(TRANSCRIPTS, now), FLUSH):
+    for batch in batches(rows_of(TRANSCRIPTS, now), FLUSH):
         kept = []
         for row in batch:
             text = " ".join(random.choices(words, k=random.randint(100, 1000)))
@@ -121,7 +121,8 @@ async def _transcripts(store: Store, path: Path, now: int) -> None:
     print(f"with a transcript of {content / TRANSCRIPTS:,.0f} bytes: {grown:,.0f} bytes a row")
 
 
-def _rows(count: int, now: int) -> Iterator[LedgerRow]:
+def rows_of(count: int, now: int) -> Iterator[LedgerRow]:
+    """So many requests of the last 180 days."""
     random.seed(1)
     keys = [(f"key_{number:020x}", f"team-{number % TEAMS}") for number in range(KEYS)]
     span = DAYS * DAY * 1000
@@ -160,7 +161,7 @@ def _rows(count: int, now: int) -> Iterator[LedgerRow]:
         )
 
 
-def _batches(rows: Iterator[LedgerRow], size: int) -> Iterator[list[LedgerRow]]:
+def batches(rows: Iterator[LedgerRow], size: int) -> Iterator[list[LedgerRow]]:
     while batch := list(itertools.islice(rows, size)):
         yield batch
 
@@ -212,7 +213,7 @@ def _write(path: Path, took: Queue[float], stop: Event) -> None:
 
 async def _write_until(store: Store, took: Callable[[float], object], stop: Event) -> None:
     while not stop.is_set():
-        row = next(_rows(1, int(time.time()) + DAYS * DAY))
+        row = next(rows_of(1, int(time.time()) + DAYS * DAY))
         started = time.perf_counter()
         await store.ledger.write([row], [])
         took(time.perf_counter() - started)
