@@ -149,9 +149,8 @@ class Link:
 
     def post(self, script: Script, keys: Sequence[str], arguments: Sequence[str | int]) -> None:
         """Run a script, unless the process has to come back: then there must be no need to."""
-        if not self._failing:
-            self._requests.append(_Request(script, keys, arguments))
-            self._wake.set()
+        self._requests.append(_Request(script, keys, arguments))
+        self._prompt()
 
     def hold(self, place: Place, amount: int) -> None:
         """Note what a script has changed that this process holds."""
@@ -163,20 +162,18 @@ class Link:
         """Hold more or less; see `told` for what it returns."""
         for place, amount in changes.items():
             self.hold(place, amount)
-        if not self._failing:
-            for place, amount in changes.items():
-                self._changes[place] += amount
+            self._changes[place] += amount
         return self.told()
 
     def count(self, window: str, amount: int) -> None:
         """Count what was used in a window."""
-        if not self._failing:
-            self._counts[window] += amount
-            self._wake.set()
+        self._counts[window] += amount
+        self._prompt()
 
     def told(self) -> asyncio.Future[Reply] | None:
-        """What comes once everybody knows what was changed and counted until now."""
-        if not self._changes and not self._counts:
+        """What comes once everybody knows what was changed and counted until now; None where
+        that is so, or Redis cannot be reached."""
+        if self._failing or not (self._changes or self._counts):
             return None
         if self._told is None:
             self._told = asyncio.get_running_loop().create_future()
@@ -195,6 +192,11 @@ class Link:
         self._wake.set()
 
     # --- The connection ---
+
+    def _prompt(self) -> None:
+        # Or each call would have a connection tried that is gone.
+        if not self._failing:
+            self._wake.set()
 
     async def _run(self) -> None:
         while not self._ending:
@@ -242,6 +244,7 @@ class Link:
             else:
                 if self._failing:
                     log.warning("Redis can be reached again; limits and budgets are kept")
+                    self._wake.set()
                 self._failing = False
                 return
 
@@ -261,9 +264,10 @@ class Link:
         life = round(LIFE_SECONDS * 1000)
         dead = len(self._dead)
         arguments: list[str | int] = [self._process, server, life, others, dead, *self._dead]
-        # With what is held now, all changes so far are in.
+        # With what is held now, all changes so far are in; those from here on are not.
         self._stale = False
         self._changes.clear()
+        self._requests = [each for each in self._requests if each.lasts]
         for (_, what), amount in self.held.items():
             arguments += [what, amount]
         keys = [key for key, _ in self.held]
