@@ -58,7 +58,7 @@ from gateway.records import Operation
 from gateway.registry import Registry
 from gateway.retention import Retention
 from gateway.settings import Settings
-from gateway.shared import Link, SharedBudgets, SharedLimiter
+from gateway.shared import Link, Outage, SharedBudgets, SharedLimiter
 from gateway.store import Store
 from gateway.traces import tracing
 from gateway.upstream.formats import FORMATS
@@ -217,7 +217,9 @@ async def in_operation(
         node = secrets.token_hex(4)
         ledger = Ledger(store.ledger, store.files, node)
         own = Budgets(store.ledger, ledger, node, registry.knows, binding=not settings.redis_url)
-        async with _keepers(settings, store, ledger, node, own) as (limiter, budgets):
+        metrics = Metrics(registry.model_name)
+        async with _linked(settings, store, node, metrics) as link:
+            limiter, budgets = _keepers(link, store, ledger, own)
             await ledger.start()
             lanes = Lanes(settings.max_answer_bytes)
             lanes.start()
@@ -225,8 +227,8 @@ async def in_operation(
             failover = Failover(registry, deployments, limiter)
             cached = store.files.with_name(f"{store.files.name}.cache")
             cache = ResponseCache(cached, settings.redis_url)
-            metrics = Metrics(registry.model_name)
-            gauges = Gauges(metrics, registry, ledger, deployments)
+            reached = link.reached if link else None
+            gauges = Gauges(metrics, registry, ledger, deployments, reached)
             watchers = [metrics.call, trace] if trace else [metrics.call]
             accounting = Accounting(limiter, budgets, ledger, watchers)
             pipeline = Pipeline(registry, accounting, failover, lanes, cache)
@@ -250,6 +252,7 @@ async def in_operation(
                 gauges,
                 deployments,
                 runs,
+                link,
             )
             retention = Retention(store, registry)
             running = [
@@ -269,14 +272,24 @@ async def in_operation(
 
 
 @contextlib.asynccontextmanager
-async def _keepers(
-    settings: Settings, store: Store, ledger: Ledger, node: str, own: Budgets
-) -> AsyncIterator[tuple[LimitKeeper, BudgetKeeper]]:
-    """What keeps to limits and budgets: this process alone, or all at one Redis together."""
+async def _linked(
+    settings: Settings, store: Store, node: str, metrics: Metrics
+) -> AsyncIterator[Link | None]:
+    """The way to the Redis where all count limits and budgets, if there is one."""
     if settings.redis_url is None:
-        yield Limiter(), own
+        yield None
         return
+    outage = Outage(settings.redis_down_limits, settings.redis_down_budgets, metrics.without_redis)
     database = await store.database.identity()
     # Its end comes after the ledger's, whose last rows are told to the others.
-    async with Link(settings.redis_url, database, node) as link:
-        yield SharedLimiter(link), SharedBudgets(link, own, store.ledger, ledger)
+    async with Link(settings.redis_url, database, node, outage) as link:
+        yield link
+
+
+def _keepers(
+    link: Link | None, store: Store, ledger: Ledger, own: Budgets
+) -> tuple[LimitKeeper, BudgetKeeper]:
+    """What keeps to limits and budgets: this process alone, or all at one Redis together."""
+    if link is None:
+        return Limiter(), own
+    return SharedLimiter(link), SharedBudgets(link, own, store.ledger, ledger)

@@ -128,17 +128,29 @@ class Budgets:
         more = amount - reservation.amount
         if more <= 0:
             return
-        accounts = [
+        if self._binding:
+            self.check(reservation)
+        for account, _ in self._counting(reservation):
+            account.reserved += more
+        reservation.amount = amount
+
+    def check(self, reservation: Reservation) -> None:
+        """Raises as `reserve` does where there would be no room now, whether these bind or not."""
+        for account, owner in self._counting(reservation):
+            _check(account, owner, but=reservation.amount)
+
+    def check_spent(self, reservation: Reservation) -> None:
+        """Raises BudgetExceeded where all is spent, whatever running calls have set aside."""
+        for account, owner in self._counting(reservation):
+            _check(account, owner, but=account.reserved)
+
+    def _counting(self, reservation: Reservation) -> list[tuple[_Account, Owner]]:
+        """The accounts that a running call counts in."""
+        return [
             (self._accounts[owner.id], owner)
             for owner in reservation.owners
             if _counts(reservation.started_ms, self._accounts[owner.id].since)
         ]
-        if self._binding:
-            for account, owner in accounts:
-                _check(account, owner, but=reservation.amount)
-        for account, _ in accounts:
-            account.reserved += more
-        reservation.amount = amount
 
     def settle(self, reservation: Reservation, row: LedgerRow) -> None:
         self._running.remove(reservation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 from gateway.deployments import Deployments
 from gateway.ledger import Ledger
@@ -15,8 +16,14 @@ LOOK_SECONDS = 1.0
 
 class Gauges:
     def __init__(
-        self, metrics: Metrics, registry: Registry, ledger: Ledger, deployments: Deployments
+        self,
+        metrics: Metrics,
+        registry: Registry,
+        ledger: Ledger,
+        deployments: Deployments,
+        redis_reached: Callable[[], bool] | None,
     ) -> None:
+        """`redis_reached` is None where there is no Redis to reach."""
         self._registry = registry
         self._ledger = ledger
         self._deployments = deployments
@@ -37,6 +44,13 @@ class Gauges:
             ("model",),
         )
         self._cooled: set[str] = set()
+        self._redis_reached = redis_reached
+        if redis_reached:
+            self._redis = metrics.gauge(
+                "gateway_redis_up",
+                "Whether the Redis that limits and budgets are counted in is reached, by all.",
+                "livemin",
+            )
 
     def look(self) -> None:
         """Have what Prometheus gets be as it is now."""
@@ -45,6 +59,8 @@ class Gauges:
         self._waiting.set(len(self._ledger.waiting))
         self._keys.set(self._registry.key_count)
         self._models.set(len(deployments))
+        if self._redis_reached:
+            self._redis.set(self._redis_reached())
         ids = self._deployments.cooling()
         cooling = Counter(deployments[each].name for each in ids if each in deployments)
         for name in self._cooled | cooling.keys():

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -81,53 +81,48 @@ class Limiter:
             if used >= limit.most:
                 raise self._limited(key, limit)
             headers |= headers_of(limit, used)
-        self._enter(key)
-        try:
-            for limit in limits:
-                if limit.unit == "requests":
-                    used = self._counts.add(limit.counter)
-                    # Others may have come in since the first look.
-                    if used > limit.most:
-                        raise self._limited(key, limit)
-        except BaseException:
-            self._leave(key)
-            raise
+        most = key.max_parallel_requests
+        if most is not None and self._running[key.id] >= most:
+            raise too_many_at_once(key)
+        # No await before it is counted: nobody else comes in after the look.
+        self.begin(key, limits)
         return Admission(key, model_name, headers)
 
     def settle(self, admission: Admission, tokens: int) -> None:
-        self._leave(admission.key)
-        for limit in limits_of_key(admission.key, admission.model_name):
-            if limit.unit == "tokens" and tokens > 0:
-                self._counts.add(limit.counter, tokens)
+        self.end(admission.key, limits_of_key(admission.key, admission.model_name), tokens)
 
     async def enter(self, model: Model) -> float:
         limits = list(limits_of_model(model))
         for limit in limits:
             if self._counts.get(limit.counter) >= limit.most:
                 return self._seconds_left(limit)
-        for limit in limits:
-            if limit.unit == "requests":
-                self._counts.add(limit.counter)
+        self.count(limits, "requests", 1)
         return 0.0
 
     def use(self, model: Model, tokens: int) -> None:
-        for limit in limits_of_model(model):
-            if limit.unit == "tokens" and tokens > 0:
-                self._counts.add(limit.counter, tokens)
+        self.count(limits_of_model(model), "tokens", tokens)
 
-    def _seconds_left(self, limit: Limit) -> float:
-        return max(0.001, self._counts.seconds_left(limit.counter))
+    # --- Without asking ---
 
-    def _enter(self, key: Key) -> None:
-        most = key.max_parallel_requests
-        if most is not None and self._running[key.id] >= most:
-            raise too_many_at_once(key)
+    def begin(self, key: Key, limits: Iterable[Limit]) -> None:
+        """Count a request in, whatever these limits of its say."""
         self._running[key.id] += 1
+        self.count(limits, "requests", 1)
 
-    def _leave(self, key: Key) -> None:
+    def end(self, key: Key, limits: Iterable[Limit], tokens: int) -> None:
         self._running[key.id] -= 1
         if not self._running[key.id]:
             del self._running[key.id]
+        self.count(limits, "tokens", tokens)
+
+    def count(self, limits: Iterable[Limit], unit: str, amount: int) -> None:
+        """Count what was used of the limits that are of this unit."""
+        for limit in limits:
+            if limit.unit == unit and amount > 0:
+                self._counts.add(limit.counter, amount)
+
+    def _seconds_left(self, limit: Limit) -> float:
+        return max(0.001, self._counts.seconds_left(limit.counter))
 
     def _limited(self, key: Key, limit: Limit) -> RateLimited:
         now = time.time()

@@ -108,12 +108,18 @@ class Metrics:
         self._fallbacks = self._counter(
             "gateway_fallbacks", "Models that failed a call before this one had it.", _OF_MODEL
         )
+        self._without_redis = self._counter(
+            "gateway_decisions_without_redis",
+            "Decisions on limits and budgets while Redis could not be reached: calls refused, or "
+            "local, by what this process counts.",
+            ("type", "outcome"),
+        )
 
     def gauge(
         self,
         name: str,
         told: str,
-        of_all: Literal["livemax", "livesum", "max"],
+        of_all: Literal["livemax", "livemin", "livesum", "max"],
         labels: tuple[str, ...] = (),
     ) -> Gauge:
         """What is set and not counted. `of_all` is what several processes' values come to."""
@@ -168,6 +174,10 @@ class Metrics:
         ):
             if amount:
                 counter.inc(amount)
+
+    def without_redis(self, kind: str, outcome: str) -> None:
+        """Count a decision that was taken while Redis could not be reached."""
+        self._without_redis.labels(kind, outcome).inc()
 
     def _labels(self, row: LedgerRow) -> tuple[str, str]:
         """The model and the provider; empty where there is none by the name that was asked for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from gateway.errors import GatewayError
@@ -30,6 +31,13 @@ _COUNT = re.compile(r"0{0,9}[1-9][0-9]{0,17}")
 
 class SettingsError(GatewayError):
     """An environment variable, flag or file that the gateway cannot start with."""
+
+
+class RedisDown(StrEnum):
+    """What becomes of calls while Redis cannot be reached."""
+
+    CONTINUE = "continue"
+    REFUSE = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,8 @@ class Settings:
         max_answer_bytes: The most that is read of a provider's answer, streams too.
         redis_url: Where limits and budgets are counted, for all processes that share the database;
             and the cache of answers, if the call settings have it in Redis.
+        redis_down_limits: What becomes of calls with limits while it cannot be reached.
+        redis_down_budgets: Likewise of those with budgets.
         start: See `Start`.
     """
 
@@ -76,6 +86,8 @@ class Settings:
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES
     redis_url: str | None = field(default=None, repr=False)
+    redis_down_limits: RedisDown = RedisDown.CONTINUE
+    redis_down_budgets: RedisDown = RedisDown.REFUSE
     start: Start = Start()
 
     @classmethod
@@ -107,6 +119,8 @@ class Settings:
             max_body_bytes=_bytes(present, "GATEWAY_MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES),
             max_answer_bytes=_bytes(present, "GATEWAY_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES),
             redis_url=redis_url,
+            redis_down_limits=_redis_down(present, "GATEWAY_REDIS_DOWN_LIMITS", RedisDown.CONTINUE),
+            redis_down_budgets=_redis_down(present, "GATEWAY_REDIS_DOWN_BUDGETS", RedisDown.REFUSE),
         )
         made._check_files("GATEWAY_DATA_DIR" in present)
         return made
@@ -150,3 +164,11 @@ def _bytes(present: Mapping[str, str], name: str, default: int) -> int:
     if not _COUNT.fullmatch(given):
         raise SettingsError(f"{name} is {given!r}; it takes a number of bytes, such as {default}")
     return int(given)
+
+
+def _redis_down(present: Mapping[str, str], name: str, default: RedisDown) -> RedisDown:
+    given = present.get(name, default)
+    try:
+        return RedisDown(given)
+    except ValueError:
+        raise SettingsError(f"{name} is {given!r}; it takes {' or '.join(RedisDown)}") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import DEFAULT_MAX_BODY_BYTES, Settings, SettingsError
+from gateway.settings import DEFAULT_MAX_BODY_BYTES, RedisDown, Settings, SettingsError
 
 
 def test_nothing_set_gives_the_defaults() -> None:
@@ -25,6 +25,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("GATEWAY_MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
         ("GATEWAY_MAX_BODY_BYTES", "0001", "max_body_bytes", 1),
         ("GATEWAY_REDIS_URL", "rediss://h:1/0", "redis_url", "rediss://h:1/0"),
+        ("GATEWAY_REDIS_DOWN_LIMITS", "refuse", "redis_down_limits", RedisDown.REFUSE),
+        ("GATEWAY_REDIS_DOWN_BUDGETS", "continue", "redis_down_budgets", RedisDown.CONTINUE),
     ],
 )
 def test_each_variable_is_read(variable: str, value: str, field: str, read: object) -> None:
@@ -109,6 +111,13 @@ def test_another_redis_url_is_refused_and_not_repeated(url: str) -> None:
     ) as refused:
         Settings.from_env({"GATEWAY_REDIS_URL": url})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_REDIS_DOWN_LIMITS", "GATEWAY_REDIS_DOWN_BUDGETS"])
+@pytest.mark.parametrize("value", ["Refuse", "fail", "1"])
+def test_without_redis_calls_continue_or_are_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} is '{value}'; it takes continue or refuse$"):
+        Settings.from_env({name: value})
 
 
 def test_no_secret_is_in_the_repr() -> None:

@@ -34,6 +34,7 @@ from gateway.pipeline import Answer, Pipeline
 from gateway.records import Actor, Content, Key
 from gateway.registry import Registry
 from gateway.settings import Settings
+from gateway.shared import Link
 from gateway.store import Store
 from gateway.throttle import Throttle
 from gateway.upstream.litellm_lane import LitellmLane
@@ -67,6 +68,7 @@ class Services:
     gauges: Gauges
     deployments: Deployments
     runs: RunService
+    link: Link | None
     throttle: Throttle = field(default_factory=Throttle)
 
 

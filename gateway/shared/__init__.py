@@ -10,6 +10,8 @@ all that it holds, and accounts are read from the database again.
 
 - `Link` is the way to Redis, the process's place there, and what it holds.
 - `SharedLimiter` and `SharedBudgets` say what is asked.
+- `Outage` says what becomes of calls while Redis cannot be reached. Each process always counts what
+  it lets in, so that it can decide alone; what it holds by then goes into Redis when it comes back.
 - The scripts (`*.lua`) decide; each is one step that nothing comes between.
 """
 
@@ -17,5 +19,6 @@ from gateway.shared.budgets import SharedBudgets
 from gateway.shared.connection import check_installed
 from gateway.shared.limits import SharedLimiter
 from gateway.shared.link import Link
+from gateway.shared.outage import Outage
 
-__all__ = ["Link", "SharedBudgets", "SharedLimiter", "check_installed"]
+__all__ = ["Link", "Outage", "SharedBudgets", "SharedLimiter", "check_installed"]

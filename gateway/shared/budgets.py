@@ -12,6 +12,7 @@ from gateway.errors import NotReady
 from gateway.ledger import Ledger
 from gateway.records import Key, LedgerRow, Team
 from gateway.shared.link import Link, Place, Reply
+from gateway.shared.outage import Unreachable
 from gateway.shared.scripts import OPEN, RESERVE, STORE
 from gateway.store.ledger import LedgerStore, current_period
 
@@ -81,7 +82,7 @@ class SharedBudgets:
     """
 
     def __init__(self, link: Link, own: Budgets, store: LedgerStore, ledger: Ledger) -> None:
-        """`own` are this process's accounts, which do not bind."""
+        """`own` are this process's accounts, which do not bind but while Redis is gone."""
         self._link = link
         self._own = own
         self._store = store
@@ -107,6 +108,8 @@ class SharedBudgets:
             self._enter(reservation, call)
             return reservation
         try:
+            # Redis may not know what a process has spent that is cut off from it.
+            self._own.check_spent(reservation)
             spent = await self._reserve(reservation, call)
         except BaseException:
             self._own.settle(reservation, replace(most, cost=0))
@@ -125,10 +128,14 @@ class SharedBudgets:
             def taken() -> None:
                 self._extend(reservation, call, accounts, more)
 
-            if accounts:
-                await self._set_aside(accounts, amount, call.amount, taken)
-            else:
-                taken()
+            try:
+                if accounts:
+                    await self._set_aside(accounts, amount, call.amount, taken)
+                else:
+                    taken()
+            except Unreachable:
+                self._decide(reservation)
+                self._extend(reservation, call, (), more)
         await self._own.extend(reservation, amount)
 
     def settle(self, reservation: Reservation, row: LedgerRow) -> asyncio.Future[Reply] | None:
@@ -141,14 +148,27 @@ class SharedBudgets:
         """Returns what the first account's owner had spent."""
         for account in call.accounts:
             self._adopt(account)
-        reply = await self._set_aside(
-            call.accounts,
-            call.amount,
-            0,
-            lambda: self._enter(reservation, call),
-            lambda: self._settle(reservation, "", 0),
-        )
+
+        def taken() -> None:
+            self._enter(reservation, call)
+            for account in call.accounts:
+                self._link.hold(account.running, call.amount)
+
+        try:
+            reply = await self._set_aside(
+                call.accounts, call.amount, 0, taken, lambda: self._settle(reservation, "", 0)
+            )
+        except Unreachable:
+            self._decide(reservation)
+            self._enter(reservation, call)
+            self._link.change({account.running: call.amount for account in call.accounts})
+            return reservation.spent
         return int(reply[1])
+
+    def _decide(self, reservation: Reservation) -> None:
+        """Have this process alone say whether there is room; raises as `BudgetKeeper.reserve`."""
+        self._link.outage.go_on("budgets")
+        self._own.check(reservation)
 
     async def _set_aside(
         self,
@@ -206,8 +226,6 @@ class SharedBudgets:
 
     def _enter(self, reservation: Reservation, call: _Call) -> None:
         self._running[reservation] = call
-        for account in call.accounts:
-            self._link.hold(account.running, call.amount)
         labels = {account.owner.id: account.label for account in call.accounts}
         for owner_id in call.owners:
             label = labels.get(owner_id)

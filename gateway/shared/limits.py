@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.limits import (
     Admission,
     Limit,
+    Limiter,
     headers_of,
     limits_of_key,
     limits_of_model,
@@ -16,6 +17,7 @@ from gateway.limits import (
 )
 from gateway.records import Key, Model
 from gateway.shared.link import Link, Reply
+from gateway.shared.outage import Unreachable
 from gateway.shared.scripts import ADMIT
 from gateway.windows import WINDOW_SECONDS
 
@@ -29,22 +31,32 @@ class SharedLimiter:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        # What this process lets in, wherever that is decided: by it go limits without Redis.
+        self._own = Limiter()
 
     async def admit(self, key: Key, model_name: str) -> Admission:
         limits = list(limits_of_key(key, model_name))
         if not limits and key.max_parallel_requests is None:
             return Admission(key, model_name, {})
+        at_once = key.max_parallel_requests
         place = self._running(key), ""
 
         def taken(_: Reply) -> None:
-            if key.max_parallel_requests is not None:
+            self._own.begin(key, limits)
+            if at_once is not None:
                 self._link.hold(place, 1)
 
         def undone() -> None:
-            if key.max_parallel_requests is not None:
-                self._leave(key)
+            self._leave(key, limits, 0)
 
-        reply = await self._ask(place[0], limits, key.max_parallel_requests, taken, undone)
+        try:
+            reply = await self._ask(place[0], limits, at_once, taken, undone)
+        except Unreachable:
+            self._link.outage.go_on("limits")
+            admission = await self._own.admit(key, model_name)
+            if at_once is not None:
+                self._link.change({place: 1})
+            return admission
         match reply[0]:
             case b"full":
                 left, now = reply[2] / 1000, int(reply[3]) / 1000
@@ -58,20 +70,32 @@ class SharedLimiter:
 
     def settle(self, admission: Admission, tokens: int) -> asyncio.Future[Reply] | None:
         limits = list(limits_of_key(admission.key, admission.model_name))
+        if not limits and admission.key.max_parallel_requests is None:
+            return None
         self._count(limits, tokens)
-        if admission.key.max_parallel_requests is not None:
-            return self._leave(admission.key)
-        return self._link.told() if limits else None
+        self._leave(admission.key, limits, tokens)
+        return self._link.told()
 
     async def enter(self, model: Model) -> float:
         limits = list(limits_of_model(model))
         if not limits:
             return 0.0
-        reply = await self._ask(self._running(model), limits, None)
+        try:
+            reply = await self._ask(
+                self._running(model),
+                limits,
+                None,
+                lambda _: self._own.count(limits, "requests", 1),
+            )
+        except Unreachable:
+            self._link.outage.go_on("limits")
+            return await self._own.enter(model)
         return max(0.001, reply[2] / 1000) if reply[0] == b"full" else 0.0
 
     def use(self, model: Model, tokens: int) -> None:
-        self._count(limits_of_model(model), tokens)
+        limits = list(limits_of_model(model))
+        self._own.count(limits, "tokens", tokens)
+        self._count(limits, tokens)
 
     async def _ask(
         self,
@@ -93,8 +117,10 @@ class SharedLimiter:
             if limit.unit == "tokens" and tokens > 0:
                 self._link.count(self._window(limit), tokens)
 
-    def _leave(self, key: Key) -> asyncio.Future[Reply] | None:
-        return self._link.change({(self._running(key), ""): -1})
+    def _leave(self, key: Key, limits: Iterable[Limit], tokens: int) -> None:
+        self._own.end(key, limits, tokens)
+        if key.max_parallel_requests is not None:
+            self._link.change({(self._running(key), ""): -1})
 
     def _running(self, of: Key | Model) -> str:
         return f"{self._link.prefix}running:{of.id}"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.errors import NotReady
 from gateway.shared import scripts
 from gateway.shared.connection import Command, Connection, Connector, check_installed
+from gateway.shared.outage import Outage, Unreachable
 from gateway.shared.scripts import Script
 from gateway.windows import WINDOW_SECONDS
 
@@ -61,9 +61,10 @@ class Link:
     Attributes:
         prefix: What keys begin with.
         held: What this process holds.
+        outage: What becomes of calls while Redis cannot be reached.
     """
 
-    def __init__(self, url: str, database: str, process: str) -> None:
+    def __init__(self, url: str, database: str, process: str, outage: Outage | None = None) -> None:
         """`database` and `process` are names.
 
         Raises:
@@ -73,6 +74,7 @@ class Link:
         # The braces have a cluster keep all of it together.
         self.prefix = f"litellm-gateway:{{{database}}}:"
         self.held: Counter[Place] = Counter()
+        self.outage = outage or Outage()
         self._url = url
         self._process = process
         self._dead: list[str] = []
@@ -108,6 +110,10 @@ class Link:
         if self._running is not None:
             await self._running
 
+    def reached(self) -> bool:
+        """Whether Redis could be reached the last time that it was tried, a second ago at most."""
+        return not self._failing
+
     # --- What is asked for ---
 
     async def ask(
@@ -125,13 +131,13 @@ class Link:
             undone: Called after it, where the caller was cancelled and so does not know.
 
         Raises:
-            NotReady: Redis cannot be reached.
+            Unreachable: See there; at once where that is known.
         """
         loop = asyncio.get_running_loop()
         limit = loop.time() + _PATIENCE_SECONDS
         while True:
             if self._failing or loop.time() > limit:
-                raise _unreachable()
+                raise Unreachable
             waiting: asyncio.Future[Reply] = loop.create_future()
             self._requests.append(_Request(script, keys, arguments, waiting, True, taken, undone))
             self._wake.set()
@@ -243,7 +249,7 @@ class Link:
                     return
             else:
                 if self._failing:
-                    log.warning("Redis can be reached again; limits and budgets are kept")
+                    log.warning("Redis can be reached again; limits and budgets are kept there")
                     self._wake.set()
                 self._failing = False
                 return
@@ -329,14 +335,15 @@ class Link:
     def _fail(self, batch: Iterable[_Request], error: Exception) -> None:
         if not self._failing:
             log.error(
-                "Redis cannot be reached; calls with limits or budgets are refused: %s: %s",
+                "Redis cannot be reached; meanwhile %s: %s: %s",
+                self.outage,
                 type(error).__name__,
                 error,
             )
         self._failing = True
         for request in (*batch, *self._requests):
             if request.reply is not None and not request.reply.done():
-                request.reply.set_exception(_unreachable())
+                request.reply.set_exception(Unreachable())
         if self._told is not None:
             self._told.set_result([])
         self._told = None
@@ -365,9 +372,3 @@ def _answer(request: _Request, reply: Reply) -> None:
             request.undone()
     if request.reply is not None and not request.reply.done():
         request.reply.set_result(reply)
-
-
-def _unreachable() -> NotReady:
-    return NotReady(
-        "The gateway cannot reach its Redis, where it counts limits and budgets; try again later"
-    )

@@ -158,6 +158,9 @@ async def test_the_dashboard_asks_for_what_there_is(gateway: Gateway) -> None:
         for each in family.samples:
             known.setdefault(each.name, set()).update(each.labels)
     known.setdefault("gateway_deployments_cooling_down", set()).add("model")
+    # Those of a gateway that has one; see tests/shared/test_outages.py.
+    known["gateway_redis_up"] = set()
+    known["gateway_decisions_without_redis_total"] = {"type", "outcome"}
     panels = json.loads(DASHBOARD.read_text())["panels"]
     queries = [target["expr"] for panel in panels for target in panel.get("targets", ())]
     assert len(queries) >= 12

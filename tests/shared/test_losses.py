@@ -28,20 +28,9 @@ async def until(gateway: Gateway, key: str, status: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def running(pair: Pair, key: str, count: int = 2) -> tuple[asyncio.Event, Any]:
-    """So many calls of a key that have begun, at each side in turn."""
-    answers = pair.hold()
-    before = len(pair.here.provider.received)
-    calling = asyncio.gather(
-        *(pair.both[n % 2].chat(key, max_tokens=6) for n in range(count)), return_exceptions=True
-    )
-    await pair.until_asked(before + count)
-    return answers, calling
-
-
 async def test_who_finds_redis_empty_puts_in_what_it_holds(pair: Pair) -> None:
     key = await pair.issue_key(max_parallel_requests=2, max_budget=3 * COST / DOLLAR)
-    answers, calling = await running(pair, key["key"])
+    answers, calling = await pair.calling(key["key"], 2)
     pair.redis.command("FLUSHALL")
     for n in range(8):
         refused = await pair.both[n % 2].chat(key["key"], max_tokens=6)
@@ -101,42 +90,12 @@ async def test_redis_is_emptied_again_and_again_under_load(pair: Pair) -> None:
     assert sum(row.cost or 0 for row in rows) <= got[200] * COST
 
 
-@pytest.mark.parametrize("stream", [False, True])
-async def test_without_redis_who_has_limits_is_refused(pair: Pair, stream: bool) -> None:
-    limited = [
-        await pair.issue_key(**fields)
-        for fields in ({"rpm_limit": 9}, {"max_parallel_requests": 9}, {"max_budget": 9})
-    ]
-    free = await pair.issue_key()
-    pair.redis.stop()
-    received = len(pair.here.provider.received)
-    for gateway in pair.both:
-        for key in limited:
-            refused = await gateway.chat(key["key"], stream=stream)
-            assert refused.status_code == 503
-            assert refused.headers["retry-after"] == "1"
-            assert refused.json()["error"] == {
-                "message": "The gateway cannot reach its Redis, where it counts limits and "
-                "budgets; try again later",
-                "type": "service_unavailable_error",
-                "param": None,
-                "code": "503",
-            }
-    assert len(pair.here.provider.received) == received
-    for gateway in pair.both:
-        assert (await gateway.chat(free["key"])).status_code == 200
-    pair.redis.start()
-    for gateway in pair.both:
-        for key in limited:
-            await until(gateway, key["key"], 200)
-
-
 async def test_redis_goes_and_comes_back_while_calls_run(
     pair: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "gateway.shared.link")
     key = await pair.issue_key(max_parallel_requests=4, max_budget=9 * COST / DOLLAR)
-    answers, calling = await running(pair, key["key"], 4)
+    answers, calling = await pair.calling(key["key"], 4)
     pair.redis.stop()
     answers.set()
     # Whose answers do not wait for Redis.
@@ -154,26 +113,12 @@ async def test_redis_goes_and_comes_back_while_calls_run(
     assert caplog.text.count("Redis can be reached again") == 2
 
 
-async def test_calls_that_run_through_an_outage_hold_their_places(pair: Pair) -> None:
-    key = await pair.issue_key(max_parallel_requests=4)
-    answers, calling = await running(pair, key["key"], 4)
-    pair.redis.stop()
-    assert (await pair.here.chat(key["key"])).status_code == 503
-    pair.redis.start()
-    for gateway in pair.both:
-        await until(gateway, key["key"], 429)
-    answers.set()
-    assert [each.status_code for each in await calling] == [200] * 4
-    await until(pair.here, key["key"], 200)
-    assert not any(link_of(gateway).held for gateway in pair.both)
-
-
 async def test_a_redis_that_hangs_is_waited_for_a_moment(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.shared.link._REPLY_SECONDS", 0.2)
     key, free = await pair.issue_key(max_budget=1), await pair.issue_key()
-    answers, calling = await running(pair, key["key"], 2)
+    answers, calling = await pair.calling(key["key"], 2)
     with pair.redis.hanging():
         for gateway in pair.both:
             assert (await gateway.chat(key["key"])).status_code == 503
@@ -196,7 +141,7 @@ async def test_scripts_that_redis_forgot_are_loaded_again(pair: Pair) -> None:
 
 async def test_a_process_that_nobody_heard_of_for_long_comes_back(pair: Pair) -> None:
     key = await pair.issue_key(max_parallel_requests=2, max_budget=1)
-    answers, calling = await running(pair, key["key"], 2)
+    answers, calling = await pair.calling(key["key"], 2)
     # As after a pause longer than it is believed to live.
     processes = f"{link_of(pair.here).prefix}processes"
     pair.redis.command("DEL", processes)

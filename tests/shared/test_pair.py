@@ -7,19 +7,14 @@ import logging
 from collections import Counter
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.servers import answer, chunks, usage
-from tests.shared.conftest import Pair, link_of
+from tests.shared.conftest import Pair, link_of, statuses
 
 # gpt-4o's prices in nano-dollars: 11 tokens of prompt at 2500, 6 of completion at 10000.
 COST = 87_500
 DOLLAR = 10**9
-
-
-def statuses(got: list[httpx.Response]) -> Counter[int]:
-    return Counter(each.status_code for each in got)
 
 
 async def test_of_many_requests_at_both_as_many_are_served_as_the_limit(pair: Pair) -> None:

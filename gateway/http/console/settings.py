@@ -159,6 +159,9 @@ def _process(visit: Visit) -> Iterator[tuple[str, str, str]]:
     yield "Workers", str(settings.start.workers), "gateway serve --workers"
     yield "Configuration file", settings.start.config_file or "none", "gateway serve --config"
     yield "Redis", _on(settings.redis_url), "GATEWAY_REDIS_URL"
+    if settings.redis_url:
+        yield "Limits while it is down", settings.redis_down_limits, "GATEWAY_REDIS_DOWN_LIMITS"
+        yield "Budgets while it is down", settings.redis_down_budgets, "GATEWAY_REDIS_DOWN_BUDGETS"
     yield (
         "Providers' keys are sealed by",
         "a variable" if settings.secret_key else "a file beside the database",

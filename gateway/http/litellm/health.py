@@ -119,9 +119,12 @@ async def _state(request: Request) -> tuple[Json, int]:
         await services(request).store.database.stamps()
     except DatabaseError:
         return {"status": "unhealthy", "db": "Not connected"}, 503
-    ready = services(request).lane.ready
-    state = "healthy" if ready else "starting"
-    return {"status": state, "db": "connected"}, 200 if ready else 503
+    ready, link = services(request).lane.ready, services(request).link
+    state = {"status": "healthy" if ready else "starting", "db": "connected"}
+    if link:
+        # No reason to leave the process out: no other reaches it either, and most calls go on.
+        state["redis"] = "connected" if link.reached() else "Not connected"
+    return state, 200 if ready else 503
 
 
 def _targets(request: Request) -> list[Model]:

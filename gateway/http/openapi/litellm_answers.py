@@ -294,6 +294,7 @@ class SpendReport(TypedDict, total=False):
 class Readiness(TypedDict):
     status: Literal["healthy", "starting", "unhealthy"]
     db: Literal["connected", "Not connected"]
+    redis: NotRequired[Literal["connected", "Not connected"]]
 
 
 class ReadinessDetails(Readiness):
