@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from gateway.errors import NotFound
 from gateway.evals.comparison import Comparison, compare
@@ -32,7 +31,7 @@ async def compared(evals: Evals, run_id: str, base_id: str) -> Comparison:
 
 async def loaded(evals: Evals, run_id: str) -> RunWithItems:
     """A run with all of its cases and items. Raises NotFound."""
-    run = await evals.runs.get(run_id, int(time.time()))
+    run = await evals.runs.get(run_id)
     return RunWithItems(run, await evals.runs.all_items(run_id))
 
 

@@ -212,9 +212,8 @@ class Execution:
     async def _store_batch(self) -> bool:
         """Says the same. What it has stored is not stored again, also where it is cancelled."""
         batch = self._waiting[:_BATCH]
-        now = int(time.time())
         stored = await self._store.store(
-            self._run.id, self._owner, batch, self._purse.spent, now, self._expected_at()
+            self._run.id, self._owner, batch, self._purse.spent, self._expected_at()
         )
         if stored:
             del self._waiting[: len(batch)]

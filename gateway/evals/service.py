@@ -82,7 +82,7 @@ class RunService:
     async def rerun(self, run_id: str, name: str | None, key: Key, by: Actor) -> Run:
         """Begin a run of the same as an earlier one. Raises as `Preparing.run`."""
         now = int(time.time())
-        run = (await self._store.runs.head(run_id, now)).run
+        run = (await self._store.runs.head(run_id)).run
         catalogue = self._registry.catalogue
         return await self._start(await self._preparing.again(run, name, key, catalogue, now), by)
 
@@ -101,13 +101,12 @@ class RunService:
             Conflict: It is running, or complete.
             InvalidField: An evaluator of it is code, which is not to be run here.
         """
-        now = int(time.time())
-        run = await self._store.runs.get(run_id, now)
+        run = await self._store.runs.get(run_id)
         if run.status == "completed":
             raise Conflict(
                 f"The run {run_id!r} is complete; to run it once more, rerun it", param="run_id"
             )
-        head = await self._store.runs.head(run_id, now)
+        head = await self._store.runs.head(run_id)
         cap = run.max_cost if max_cost is None else max_cost
         await self._begin(run, cap, head.progress.spent, by)
 
@@ -123,16 +122,16 @@ class RunService:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         now = int(time.time())
-        head = await self._store.runs.head(run_id, now)
+        head = await self._store.runs.head(run_id)
         if head.run.status in ("pending", "running"):
             # Its process learns of it with its next items.
             await self._store.runs.cancel(run_id, now, by)
-            head = await self._store.runs.head(run_id, now)
+            head = await self._store.runs.head(run_id)
         return head
 
     async def outdated(self, run_id: str) -> list[Change]:
         """What a run was made with that is another by now. Raises NotFound."""
-        run = (await self._store.runs.head(run_id, int(time.time()))).run
+        run = (await self._store.runs.head(run_id)).run
         return await outdated(run, self._store, self._registry)
 
     async def try_out(
@@ -165,7 +164,7 @@ class RunService:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _start(self, run: Run, by: Actor) -> Run:
-        await self._store.runs.add(run, self._node, int(time.time()), by)
+        await self._store.runs.add(run, self._node, by)
         await self._begin(run, run.max_cost, 0, None)
         return run
 

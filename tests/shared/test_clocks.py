@@ -18,9 +18,10 @@ import pytest
 from gateway.money import dollars
 from tests.commands.test_serve import add_model, chat, manage
 from tests.conftest import ADMIN_KEY
+from tests.http.evals.conftest import EXACT, ROWS, SUITE
 from tests.processes import Server, serve
 from tests.redises import RedisServer
-from tests.servers import FakeProvider
+from tests.servers import FakeProvider, http_client
 
 AWAY_SECONDS = 300
 # Python imports it before anything else.
@@ -152,3 +153,27 @@ async def test_what_is_held_is_given_back_once_its_process_is_dead_and_no_sooner
             assert refused.status_code == 422
             assert f"Current cost: {dollars(sum(costs))}, Max" in refused.text
             assert (await chat(server, placed["key"])).status_code == 200
+
+
+async def test_a_run_of_evaluations_is_not_taken_for_dead(
+    clocks: Clocks, provider: FakeProvider
+) -> None:
+    for path, body in (
+        ("/datasets", {"name": "faq", "rows": ROWS}),
+        ("/evaluators", EXACT),
+        ("/suites", SUITE),
+    ):
+        await manage(clocks.behind, f"/evals{path}", body)
+    provider.hangs()
+    headers = {"authorization": f"Bearer {ADMIN_KEY}"}
+    async with http_client() as http:
+        runs = f"{clocks.behind.url}/api/v1/gateway/evals/runs"
+        begun = (await http.post(runs, json={"suite": "ci"}, headers=headers)).json()
+        async with asyncio.timeout(30):
+            while not provider.received:
+                await asyncio.sleep(0.01)
+        for server in clocks.both:
+            run = f"{server.url}/api/v1/gateway/evals/runs/{begun['id']}"
+            assert (await http.get(run, headers=headers)).json()["status"] == "running"
+        cancelled = await http.post(f"{runs}/{begun['id']}/cancel", headers=headers)
+        assert cancelled.json()["status"] == "cancelled", cancelled.text

@@ -44,7 +44,7 @@ def list_(
     """List runs, the newest first."""
 
     async def work(store: Store) -> list[RunHead]:
-        found, _ = await store.evals.runs.page(limit, int(time.time()), suite=suite)
+        found, _ = await store.evals.runs.page(limit, suite=suite)
         return found
 
     heads = with_store(context, work)
@@ -123,7 +123,7 @@ def cancel(context: typer.Context, run_id: RunId) -> None:
     async def work(store: Store) -> str:
         now = int(time.time())
         await store.evals.runs.cancel(run_id, now, operator())
-        return (await store.evals.runs.head(run_id, now)).run.status
+        return (await store.evals.runs.head(run_id)).run.status
 
     status = with_store(context, work)
     note(f"{run_id} is {status}.")
@@ -131,7 +131,7 @@ def cancel(context: typer.Context, run_id: RunId) -> None:
 
 def remove(context: typer.Context, run_id: RunId) -> None:
     """Remove a run that has ended, with all of its answers."""
-    with_store(context, lambda store: store.evals.runs.remove(run_id, int(time.time()), operator()))
+    with_store(context, lambda store: store.evals.runs.remove(run_id, operator()))
     note(f"Removed {run_id}.")
 
 
@@ -144,7 +144,7 @@ def baseline(
 
     async def work(store: Store) -> None:
         now = int(time.time())
-        await store.evals.runs.head(run_id, now)  # raises NotFound
+        await store.evals.runs.head(run_id)  # raises NotFound
 
         def changed(old: Suite) -> Suite:
             return replace(old, baseline=run_id, updated_at=now)
@@ -199,7 +199,7 @@ def _reported(context: typer.Context, run_id: str) -> tuple[RunHead, Report]:
     from gateway.evals.outcomes import report_on
 
     async def work(store: Store) -> tuple[RunHead, Report]:
-        head = await store.evals.runs.head(run_id, int(time.time()))
+        head = await store.evals.runs.head(run_id)
         return head, await report_on(store.evals, run_id)
 
     return with_store(context, work)
@@ -211,5 +211,5 @@ async def _changes(store: Store, run_id: str) -> list[Change]:
 
     registry = Registry(store)
     await registry.refresh()
-    run = (await store.evals.runs.head(run_id, int(time.time()))).run
+    run = (await store.evals.runs.head(run_id)).run
     return await outdated(run, store.evals, registry)

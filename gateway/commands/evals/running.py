@@ -205,7 +205,7 @@ async def _resumed(services: Services, run_id: str, max_cost: int | None) -> Non
         try:
             return await services.runs.resume(run_id, max_cost, operator())
         except Conflict:
-            ended = (await runs.head(run_id, int(time.time()))).run.has_ended
+            ended = (await runs.head(run_id)).run.has_ended
             if ended or time.monotonic() > patience:
                 raise
         if not told:

@@ -68,7 +68,7 @@ def key_of(services: Services, key_id: str | None) -> Key:
 
 async def watched(services: Services, run_id: str) -> Run:
     """A run of this process, once it has ended; until then a terminal shows how far it is."""
-    head = await services.store.evals.runs.head(run_id, int(time.time()))
+    head = await services.store.evals.runs.head(run_id)
     note(f"Running {run_id}: {head.progress.planned} calls to {', '.join(head.run.targets)}.")
     try:
         if sys.stderr.isatty():
@@ -78,7 +78,7 @@ async def watched(services: Services, run_id: str) -> Run:
     except asyncio.CancelledError:
         note(f"\nStopped; what was done is kept. Go on: gateway evals resume {run_id}")
         raise
-    return (await services.store.evals.runs.head(run_id, int(time.time()))).run
+    return (await services.store.evals.runs.head(run_id)).run
 
 
 async def _shown(services: Services, head: RunHead) -> None:
@@ -103,7 +103,7 @@ async def _shown(services: Services, head: RunHead) -> None:
 
 async def _update(services: Services, run_id: str, bar: Bar, task: object) -> None:
     now = int(time.time())
-    progress = (await services.store.evals.runs.head(run_id, now)).progress
+    progress = (await services.store.evals.runs.head(run_id)).progress
     told = f"{progress.failed} failed, {progress.errors} errors, ${in_digits(progress.spent)}"
     if progress.expected_at is not None:
         left = max(0, progress.expected_at - now)

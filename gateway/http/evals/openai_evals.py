@@ -154,7 +154,7 @@ async def list_runs(request: Request) -> Response:
     for run_id in words:
         # One that is not there was removed by way of the gateway's own API.
         with contextlib.suppress(NotFound):
-            run = (await evals.runs.head(run_id, int(time.time()))).run
+            run = (await evals.runs.head(run_id)).run
             if status in (None, openai_wire.STATUSES[run.status]):
                 chosen.append({"id": run_id})
     page = _page(request, chosen, ("status",))
@@ -181,7 +181,7 @@ async def delete_run(request: Request) -> Response:
     by = actor(request)
     await _words(request)
     run_id = request.path_params["run_id"]
-    await services(request).store.evals.runs.remove(run_id, int(time.time()), by)
+    await services(request).store.evals.runs.remove(run_id, by)
     return json_response({"object": "eval.run.deleted", "deleted": True, "run_id": run_id})
 
 
@@ -230,7 +230,7 @@ async def _shown(request: Request) -> Response:
 async def _run_view(request: Request, eval_id: str, run_id: str, words: Mapping[str, Any]) -> Json:
     """Raises NotFound."""
     evals = services(request).store.evals
-    head = await evals.runs.head(run_id, int(time.time()))
+    head = await evals.runs.head(run_id)
     items = await evals.runs.all_items(run_id)
     # Without a host: a client's Host header is not to be trusted.
     report = f"/api/v1/gateway/evals/runs/{run_id}/report.html"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from typing import cast, get_args
 
@@ -40,7 +39,7 @@ async def list_runs(request: Request) -> Response:
     admin(request)
     given = parameters(request, ("limit", "after", "suite"))
     found, more = await services(request).store.evals.runs.page(
-        page_limit(request), int(time.time()), given.get("after"), given.get("suite")
+        page_limit(request), given.get("after"), given.get("suite")
     )
     return json_response(listed(map(head_view, found), more))
 
@@ -50,14 +49,14 @@ async def get_run(request: Request) -> Response:
     admin(request)
     parameters(request, ())
     evals = services(request).store.evals
-    head = await evals.runs.head(_named(request), int(time.time()))
+    head = await evals.runs.head(_named(request))
     return json_response(report_view(head, await report_on(evals, head.run.id)))
 
 
 async def get_progress(request: Request) -> Response:
     """A run without its results: cheap, to be asked often."""
     admin(request)
-    head = await services(request).store.evals.runs.head(_named(request), int(time.time()))
+    head = await services(request).store.evals.runs.head(_named(request))
     return json_response(head_view(head))
 
 
@@ -67,7 +66,7 @@ async def list_items(request: Request) -> Response:
     given = parameters(request, ("limit", "after", "status"))
     status = one_of(given.get("status"), "status", _STATUSES)
     runs = services(request).store.evals.runs
-    await runs.head(_named(request), int(time.time()))  # raises NotFound
+    await runs.head(_named(request))  # raises NotFound
     found, more = await runs.items(
         _named(request),
         page_limit(request),
@@ -114,7 +113,7 @@ async def delete_run(request: Request) -> Response:
     """Remove a run that has ended, with all of its items."""
     by = actor(request)
     run_id = _named(request)
-    await services(request).store.evals.runs.remove(run_id, int(time.time()), by)
+    await services(request).store.evals.runs.remove(run_id, by)
     return json_response({"id": run_id, "object": "evals.run", "deleted": True})
 
 
@@ -170,7 +169,7 @@ def _cap(given: object) -> int | None:
 
 
 async def _begun(request: Request, run_id: str) -> Response:
-    head = await services(request).store.evals.runs.head(run_id, int(time.time()))
+    head = await services(request).store.evals.runs.head(run_id)
     return json_response(head_view(head), 202)
 
 

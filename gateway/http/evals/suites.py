@@ -63,7 +63,7 @@ async def check_suite(evals: Evals, suite: Suite) -> None:
         for name in suite.evaluators:
             await evals.evaluators.get(name)
         if suite.baseline is not None:
-            await evals.runs.head(suite.baseline, int(time.time()))
+            await evals.runs.head(suite.baseline)
     except NotFound as error:
         raise InvalidField(error.message, param=error.param) from None
 

@@ -2,6 +2,7 @@
 
 A run belongs to the process that runs it, which says every few seconds that it is still there. One
 that is silent for `DEAD_AFTER_SECONDS` has died: whoever looks next marks its run as interrupted.
+Both go by the database's clock, lest a host whose own is wrong takes others for dead.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from sqlalchemy import (
     Row,
     Select,
     Update,
+    case,
     delete,
+    extract,
     func,
     insert,
     select,
@@ -46,6 +49,7 @@ BEAT_SECONDS = 2.0
 DEAD_AFTER_SECONDS = 15
 _PAGE = 2000
 _LIVE = ("pending", "running")
+_NOW = extract("epoch", func.current_timestamp())
 # Columns of an item's row that are none of the item's own.
 _OF_ROW = ("position", "status")
 
@@ -55,44 +59,44 @@ class Runs:
         self._database = database
 
     @uncancelled
-    async def add(self, run: Run, owner: str, now: int, by: Actor) -> None:
+    async def add(self, run: Run, owner: str, by: Actor) -> None:
         """Store a new run, with what it was made of, for `owner` to begin."""
         target = run.id, run.name
 
         def work(connection: Connection) -> None:
             put_cases(connection, run.dataset.version, run.dataset.cases)
-            connection.execute(insert(eval_runs).values(_values(run, owner, now)))
+            connection.execute(insert(eval_runs).values(_values(run, owner)))
             connection.execute(noting(by, "run.add", target, None, _view(run)))
 
         await self._database.append_in_thread(work)
 
-    async def head(self, run_id: str, now: int) -> RunHead:
+    async def head(self, run_id: str) -> RunHead:
         """Raises NotFound."""
-        await self.bury(now)
+        await self.bury()
         async with self._database.read() as connection:
             row = (await connection.execute(_heads().where(eval_runs.c.id == run_id))).first()
         if row is None:
             raise NotFound(f"No run has the id {run_id!r}", param="run_id")
         return _head(row)
 
-    async def get(self, run_id: str, now: int) -> Run:
+    async def get(self, run_id: str) -> Run:
         """A run with all of its cases. Raises NotFound."""
-        run = (await self.head(run_id, now)).run
+        run = (await self.head(run_id)).run
         cases = await read_cases(self._database, run.dataset.version)
         return replace(run, dataset=replace(run.dataset, cases=cases))
 
     async def page(
-        self, limit: int, now: int, after: str | None = None, suite: str | None = None
+        self, limit: int, after: str | None = None, suite: str | None = None
     ) -> tuple[list[RunHead], bool]:
         """Up to `limit` runs, the newest first, past the one with this id; and whether there are
         more. Raises NotFound for an id that no run has."""
-        await self.bury(now)
+        await self.bury()
         order = eval_runs.c.created_at.desc(), eval_runs.c.id.desc()
         query = _heads().order_by(*order).limit(limit + 1)
         if suite is not None:
             query = query.where(eval_runs.c.suite == suite)
         if after is not None:
-            last = (await self.head(after, now)).run
+            last = (await self.head(after)).run
             older = (eval_runs.c.created_at < last.created_at) | (
                 (eval_runs.c.created_at == last.created_at) & (eval_runs.c.id < last.id)
             )
@@ -143,7 +147,7 @@ class Runs:
             .values(
                 status="running",
                 owner=owner,
-                beat_at=now,
+                beat_at=_NOW,
                 expected_at=None,
                 max_cost=max_cost,
                 started_at=func.coalesce(eval_runs.c.started_at, now),
@@ -161,7 +165,6 @@ class Runs:
         owner: str,
         items: Sequence[tuple[int, Item]],
         spent: int,
-        now: int,
         expected_at: int | None,
     ) -> bool:
         """Store items of a run by their positions, and that `owner` still runs it.
@@ -169,7 +172,7 @@ class Runs:
         Says whether it does: it may have been cancelled, or taken for dead. Nothing is stored then.
         """
         rows = [_item_values(position, item) for position, item in items]
-        beat = _of(run_id, owner).values(spent=spent, beat_at=now, expected_at=expected_at)
+        beat = _of(run_id, owner).values(spent=spent, beat_at=_NOW, expected_at=expected_at)
 
         def work(connection: Connection) -> bool:
             if not connection.execute(beat).rowcount:
@@ -203,16 +206,16 @@ class Runs:
     @uncancelled
     async def cancel(self, run_id: str, now: int, by: Actor) -> bool:
         """Cancel a run that is running, wherever; says whether it was. Raises NotFound."""
-        run = (await self.head(run_id, now)).run
+        run = (await self.head(run_id)).run
         live = update(eval_runs).where(eval_runs.c.id == run_id, eval_runs.c.status.in_(_LIVE))
         cancelled = live.values(status="cancelled", ended_at=now, expected_at=None)
         after = {"status": "cancelled"}
         return await self._changed(cancelled, run, "run.cancel", by, after)
 
     @uncancelled
-    async def remove(self, run_id: str, now: int, by: Actor) -> None:
+    async def remove(self, run_id: str, by: Actor) -> None:
         """Raises NotFound; Conflict where it is running."""
-        run = (await self.head(run_id, now)).run
+        run = (await self.head(run_id)).run
         gone = delete(eval_runs).where(eval_runs.c.id == run_id, ~eval_runs.c.status.in_(_LIVE))
 
         def work(connection: Connection) -> bool:
@@ -226,11 +229,11 @@ class Runs:
         if not await self._database.append_in_thread(work):
             raise Conflict(f"The run {run_id!r} is running; cancel it first", param="run_id")
 
-    async def bury(self, now: int) -> None:
+    async def bury(self) -> None:
         """Mark the runs of processes that died as interrupted."""
         dead = (
             eval_runs.c.status.in_(_LIVE),
-            eval_runs.c.beat_at < now - DEAD_AFTER_SECONDS,
+            eval_runs.c.beat_at < _NOW - DEAD_AFTER_SECONDS,
         )
         async with self._database.read() as connection:
             found = (await connection.execute(select(eval_runs.c.id).where(*dead))).first()
@@ -240,7 +243,10 @@ class Runs:
             await self._bury(
                 interrupted.values(
                     status="interrupted",
-                    ended_at=eval_runs.c.beat_at,
+                    ended_at=case(
+                        (eval_runs.c.beat_at < eval_runs.c.started_at, eval_runs.c.started_at),
+                        else_=eval_runs.c.beat_at,
+                    ),
                     expected_at=None,
                     error="The process that ran it ended; what it had done is kept. Resume it.",
                 )
@@ -287,7 +293,7 @@ def _items(run_id: str, after: int, limit: int) -> Select[Any]:
     return select(eval_items).where(*here).order_by(eval_items.c.position).limit(limit)
 
 
-def _values(run: Run, owner: str, now: int) -> dict[str, Any]:
+def _values(run: Run, owner: str) -> dict[str, Any]:
     dataset = run.dataset
     kept = {
         "id": dataset.id,
@@ -316,7 +322,7 @@ def _values(run: Run, owner: str, now: int) -> dict[str, Any]:
         "planned": run.planned,
         "spent": 0,
         "owner": owner,
-        "beat_at": now,
+        "beat_at": _NOW,
         "created_at": run.created_at,
     }
 

@@ -72,13 +72,13 @@ async def test_a_change_makes_a_new_version_and_the_old_one_goes(store: Store) -
 async def test_a_version_that_a_run_was_made_with_stays_as_long_as_the_run(store: Store) -> None:
     made = dataset()
     await store.evals.datasets.add(made, TESTER)
-    await store.evals.runs.add(run(dataset=made), "node", 1000, TESTER)
+    await store.evals.runs.add(run(dataset=made), "node", TESTER)
     await store.evals.datasets.change("faq", lambda _: dataset(cases=OTHERS), TESTER)
     await store.evals.datasets.remove("faq", TESTER)
     assert await versions(store) == {made.version}
-    assert (await store.evals.runs.get("run_1", 1000)).dataset == made
+    assert (await store.evals.runs.get("run_1")).dataset == made
     await store.evals.runs.cancel("run_1", 1001, TESTER)
-    await store.evals.runs.remove("run_1", 1001, TESTER)
+    await store.evals.runs.remove("run_1", TESTER)
     assert await versions(store) == set()
 
 

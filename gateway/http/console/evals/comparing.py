@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +52,7 @@ async def show(visit: Visit) -> Response:
     """`?base=` is the other run; `?model=` and `?base_model=` are two models of this one."""
     evals = visit.services.store.evals
     given = visit.request.query_params
-    head = await evals.runs.head(visit.request.path_params["id"], int(time.time()))
+    head = await evals.runs.head(visit.request.path_params["id"])
     names = {name: given.get(name, "") for name in ("base", "model", "base_model")}
     others = await _others(evals, head)
     comparison: Comparison | None = None
@@ -82,7 +81,7 @@ async def show(visit: Visit) -> Response:
 
 async def _others(evals: Evals, head: RunHead) -> list[RunHead]:
     """The newest runs that it may be compared with: of its suite, or of its dataset."""
-    found, _ = await evals.runs.page(_MOST_OFFERED, int(time.time()), suite=head.run.suite)
+    found, _ = await evals.runs.page(_MOST_OFFERED, suite=head.run.suite)
     return [
         other
         for other in found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -28,7 +27,7 @@ class Line:
 async def show(visit: Visit) -> Response:
     evals = visit.services.store.evals
     suites = await evals.suites.all()
-    heads, more = await evals.runs.page(_NEWEST, int(time.time()))
+    heads, more = await evals.runs.page(_NEWEST)
     return visit.render(
         "evals/overview.html",
         lines=await suite_lines(evals, suites[:_MOST_SUITES]),
@@ -44,7 +43,7 @@ async def suite_lines(evals: Evals, suites: list[Suite]) -> list[Line]:
     """Each of the suites with its last run."""
     lines = []
     for suite in suites:
-        found, _ = await evals.runs.page(1, int(time.time()), suite=suite.name)
+        found, _ = await evals.runs.page(1, suite=suite.name)
         last = found[0] if found else None
         outcome = await outcome_of(evals, last, suite.baseline) if last else None
         lines.append(Line(suite, last, outcome))

@@ -30,7 +30,7 @@ async def show_all(visit: Visit) -> Response:
     evals = visit.services.store.evals
     given = visit.request.query_params
     suite = given.get("suite") or None
-    heads, more = await evals.runs.page(_PAGE, int(time.time()), given.get("after") or None, suite)
+    heads, more = await evals.runs.page(_PAGE, given.get("after") or None, suite)
     query = {"suite": suite} if suite else {}
     older = urlencode({**query, "after": heads[-1].run.id}) if more else None
     return visit.render(
@@ -111,7 +111,7 @@ async def ask_to_delete(visit: Visit) -> Response:
 async def delete(visit: Visit) -> Response:
     await visit.form()
     run = (await _head(visit)).run
-    await visit.services.store.evals.runs.remove(run.id, int(time.time()), visit.actor)
+    await visit.services.store.evals.runs.remove(run.id, visit.actor)
     return visit.redirect(f"/ui/evals/runs?{urlencode({'deleted': run.name})}")
 
 
@@ -198,7 +198,7 @@ def _cap(text: str) -> int | None:
 
 async def _head(visit: Visit) -> RunHead:
     """Raises NotFound."""
-    return await visit.services.store.evals.runs.head(_named(visit), int(time.time()))
+    return await visit.services.store.evals.runs.head(_named(visit))
 
 
 def _named(visit: Visit) -> str:

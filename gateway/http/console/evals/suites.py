@@ -136,7 +136,7 @@ async def _shown(
     form: Mapping[str, str] = _RUN,
 ) -> Response:
     evals = visit.services.store.evals
-    heads, more = await evals.runs.page(_HISTORY, int(time.time()), suite=suite.name)
+    heads, more = await evals.runs.page(_HISTORY, suite=suite.name)
     lines = [(head, await outcome_of(evals, head, suite.baseline)) for head in heads]
     callers = KeyFilter.in_state("active", kind="gateway")
     keys, _ = await visit.services.store.keys.find(callers, _MOST_KEYS)
@@ -170,9 +170,7 @@ async def _form(
 ) -> Response:
     evals = visit.services.store.evals
     problems = {suite_forms.place(error.param): error.message} if error else {}
-    heads, _ = (
-        await evals.runs.page(_HISTORY, int(time.time()), suite=suite.name) if suite else ([], 0)
-    )
+    heads, _ = await evals.runs.page(_HISTORY, suite=suite.name) if suite else ([], 0)
     return visit.render(
         "evals/suite_form.html",
         status=error.status if error else 200,
