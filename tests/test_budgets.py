@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
-import sqlite3
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -18,7 +16,7 @@ from starlette.responses import Response
 
 from gateway.app import create_app
 from gateway.settings import Settings
-from tests.conftest import ADMIN_KEY
+from tests.conftest import ADMIN_KEY, execute
 from tests.redises import RedisServer
 from tests.servers import (
     IN_BOTH_LANES,
@@ -275,13 +273,13 @@ async def test_what_is_cut_off_counts_in_the_budget(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_database_that_cannot_be_read_is_a_503(gateway: Gateway, stream: bool) -> None:
+async def test_a_database_that_cannot_be_read_is_a_503(
+    gateway: Gateway, settings: Settings, stream: bool
+) -> None:
     key = await gateway.issue_key(max_budget=1)
-    path = gateway.app.state.services.store.files
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("ALTER TABLE daily RENAME TO lost")
-        refused = await gateway.chat(key["key"], stream=stream)
-        other.execute("ALTER TABLE lost RENAME TO daily")
+    execute(settings, "ALTER TABLE daily RENAME TO lost")
+    refused = await gateway.chat(key["key"], stream=stream)
+    execute(settings, "ALTER TABLE lost RENAME TO daily")
     assert refused.status_code == 503
     assert refused.json()["error"]["type"] == "service_unavailable_error"
     assert gateway.provider.received == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -46,6 +47,12 @@ class Cached:
         cache = self.gateway.app.state.services.pipeline._cache
         assert isinstance(cache, ResponseCache)
         return cache
+
+    @property
+    def file(self) -> Path:
+        """Where a cache of the type `sqlite` is."""
+        files: Path = self.gateway.app.state.services.store.files
+        return files.with_name(f"{files.name}.cache")
 
     async def chat(self, key: str | None = None, **params: Any) -> httpx.Response:
         response = await self.gateway.chat(key or self.key, **params)

@@ -461,9 +461,7 @@ async def test_requests_at_the_same_time_may_all_be_sent(cached: Cached) -> None
 async def test_the_file_is_the_owners_alone_and_outlives_the_process(cached: Cached) -> None:
     await cached.configure(cache_params={"type": "sqlite"})
     await cached.chat()
-    settings = cached.gateway.app.state.services.settings
-    path = settings.database_path.with_name("gateway.db.cache")
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert cached.file.stat().st_mode & 0o777 == 0o600
     # As a restart does: what was open is closed, and opened anew.
     await cached.cache.aclose()
     cached.cache._place = None
@@ -473,8 +471,7 @@ async def test_the_file_is_the_owners_alone_and_outlives_the_process(cached: Cac
 async def test_a_cache_that_fails_fails_no_call(
     cached: Cached, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = cached.gateway.app.state.services.settings
-    settings.database_path.with_name("gateway.db.cache").write_bytes(b"no database at all" * 100)
+    cached.file.write_bytes(b"no database at all" * 100)
     await cached.configure(cache_params={"type": "sqlite"})
     assert [hit(await cached.chat()) for _ in range(3)] == [False, False, False]
     assert caplog.text.count("The response cache (sqlite) fails") == 1

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.commands import main
+from gateway.settings import Settings
 
 
 @dataclass
@@ -32,11 +33,23 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run `gateway ARGUMENTS` on a database in tmp_path, as from a script: not on a terminal."""
-    monkeypatch.setenv("GATEWAY_DATABASE_URL", f"sqlite:///{tmp_path}/gateway.db")
+def run(
+    tmp_path: Path,
+    database_kind: str,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Run `gateway ARGUMENTS` on a new database, of SQLite's in tmp_path, as from a script: not on
+    a terminal."""
     for name in ("GATEWAY_ADMIN_KEY", "GATEWAY_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GATEWAY_DATABASE_URL", f"sqlite:///{tmp_path}/gateway.db")
+    if database_kind == "postgresql":
+        settings: Settings = request.getfixturevalue("settings")
+        monkeypatch.setenv("GATEWAY_DATABASE_URL", settings.database_url)
+        monkeypatch.setenv("GATEWAY_DATA_DIR", str(settings.data_dir))
+        monkeypatch.setenv("GATEWAY_SECRET_KEY", str(settings.secret_key))
 
     def command(*arguments: str, stdin: str = "") -> Result:
         monkeypatch.setattr(sys, "argv", ["gateway", *arguments])

@@ -70,6 +70,7 @@ def test_wrong_usage_is_2(run: Run, arguments: list[str]) -> None:
     assert run(*arguments).code == 2
 
 
+@pytest.mark.sqlite
 def test_a_database_url_can_be_given(run: Run, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/other.db"
     run("--database-url", url, "keys", "create")
@@ -87,6 +88,7 @@ def test_a_bad_environment_is_2_and_names_the_variable(
     assert refused.err.startswith("Error: GATEWAY_DATABASE_URL names no database")
 
 
+@pytest.mark.sqlite
 def test_a_file_that_is_no_database_is_1(run: Run, tmp_path: Path) -> None:
     (tmp_path / "gateway.db").write_bytes(b"not a database, and long enough to be looked at" * 99)
     broken = run("keys", "list")

@@ -24,6 +24,7 @@ def _by_check(findings: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {finding["check"]: finding for finding in findings}
 
 
+@pytest.mark.sqlite
 def test_a_sound_installation(run: Run, tmp_path: Path) -> None:
     run("models", "add", "m", "--provider", "openai", "--api-key-stdin", stdin="k-0123456789")
     run("admin", "rotate-key")
@@ -36,6 +37,7 @@ def test_a_sound_installation(run: Run, tmp_path: Path) -> None:
     assert "litellm" in run("doctor").out
 
 
+@pytest.mark.sqlite
 def test_what_is_wrong_is_said_with_the_way_out(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,6 +96,7 @@ def test_a_variable_of_one_of_several_deployments_is_told_with_its_id(
     assert "NO_SUCH_KEY" in found["detail"]
 
 
+@pytest.mark.sqlite
 def test_a_ledger_that_does_not_add_up_is_a_problem(run: Run, tmp_path: Path) -> None:
     run("keys", "list")
     with contextlib.closing(sqlite3.connect(tmp_path / "gateway.db")) as database, database:
@@ -119,6 +122,7 @@ def test_a_ledger_that_does_not_add_up_is_a_problem(run: Run, tmp_path: Path) ->
     assert detail == "its rows and the daily sums differ on 2026-11-02, 2026-11-03"
 
 
+@pytest.mark.sqlite
 def test_a_journal_that_could_not_be_read_is_a_warning(run: Run, tmp_path: Path) -> None:
     (tmp_path / "gateway.db.ledger-0a1b2c3d.unreadable").touch()
     found = _by_check(run("doctor", "--json").json)["ledger journal"]
@@ -126,6 +130,7 @@ def test_a_journal_that_could_not_be_read_is_a_warning(run: Run, tmp_path: Path)
     assert "gateway.db.ledger-0a1b2c3d.unreadable" in found["detail"]
 
 
+@pytest.mark.sqlite
 def test_a_lost_secret_key_is_a_problem(run: Run, tmp_path: Path) -> None:
     run("models", "add", "m", "--provider", "openai", "--api-key-stdin", stdin="k-0123456789")
     (tmp_path / "gateway.key").unlink()
@@ -134,6 +139,7 @@ def test_a_lost_secret_key_is_a_problem(run: Run, tmp_path: Path) -> None:
     assert "sealed with another secret key" in _by_check(checked.json)["secret key"]["detail"]
 
 
+@pytest.mark.sqlite
 def test_a_database_that_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "gateway.db").write_bytes(b"no database, and long enough to be looked at" * 99)
     checked = run("doctor", "--json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -213,19 +214,19 @@ def test_a_blocked_key_can_be_let_in_again(run: Run) -> None:
     assert run("keys", "unblock", key["id"], "--json").json["state"] == "active"
 
 
-async def _spend(tmp_path: Path, key_id: str, costs: dict[str, int]) -> None:
+async def _spend(key_id: str, costs: dict[str, int]) -> None:
     rows = [ledger_row(at, key_id=key_id, team_id="research", cost=n) for at, n in costs.items()]
-    async with Store.open(Settings(database_url=f"sqlite:///{tmp_path}/gateway.db")) as store:
+    async with Store.open(Settings.from_env(os.environ)) as store:
         await store.ledger.write(rows, [])
 
 
-def test_what_was_spent_in_the_budget_period_is_shown(run: Run, tmp_path: Path) -> None:
+def test_what_was_spent_in_the_budget_period_is_shown(run: Run) -> None:
     run("teams", "create", "Research", "--id", "research", "--max-budget", "100")
     budget = ("--max-budget", "20", "--budget-duration", "1mo", "--expires", "2099-01-31")
     key = run("keys", "create", "--team", "research", *budget, "--json").json
     assert key["spend"] == 0
     now = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-    spending = _spend(tmp_path, key["id"], {"2026-01-31T23:59:59": 5 * 10**9, now: 21_500_000})
+    spending = _spend(key["id"], {"2026-01-31T23:59:59": 5 * 10**9, now: 21_500_000})
     asyncio.run(spending)
     table = run("keys", "list").out
     [row] = [line.split() for line in table.splitlines() if key["id"] in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 
@@ -17,11 +18,11 @@ from tests.ledgers import ledger_row
 
 
 @pytest.fixture(autouse=True)
-def rows(tmp_path: Path) -> None:
+def rows(run: Run) -> None:  # noqa: ARG001
     """A row of today, and of 10 and 100 days ago, each with a transcript."""
 
     async def write() -> None:
-        async with Store.open(Settings(database_url=f"sqlite:///{tmp_path}/gateway.db")) as store:
+        async with Store.open(Settings.from_env(os.environ)) as store:
             for days in (0, 10, 100):
                 row = ledger_row(int(time.time() - days * DAY) * 1000)
                 kept = Transcript(row.id, row.started_ms, "{}", None)
@@ -66,6 +67,7 @@ def test_transcripts_can_go_alone_at_any_age(run: Run) -> None:
     assert left(run) == (2, 0)
 
 
+@pytest.mark.sqlite
 def test_vacuum_tells_what_it_gave_back(run: Run, tmp_path: Path) -> None:
     size = (tmp_path / "gateway.db").stat().st_size
     done = run("prune", "--yes", "--vacuum", "--json").json

@@ -35,6 +35,9 @@ from tests.ledgers import ledger_row
 from tests.processes import COMMAND, environment
 from tests.servers import TESTER
 
+# A process of its own reads it, too.
+pytestmark = pytest.mark.sqlite
+
 SPAN = ("--since", "2026-11-17", "--until", "2026-11-23")
 NOW = int(time.time())
 

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.settings import Settings
+from gateway.store import Database
 from tests.servers import Gateway, serving
 
 
@@ -19,6 +20,8 @@ async def other(
 ) -> AsyncIterator[Gateway]:
     """A second process, which does not look at the database by itself."""
     monkeypatch.setattr("gateway.registry.POLL_SECONDS", 60)
+    # Nor listens to it.
+    monkeypatch.setattr("gateway.store.postgresql.PostgreSQL.changed", Database.changed)
     app = create_app(settings)
     async with serving(app) as url:
         yield replace(gateway, url=url, app=app)

@@ -94,6 +94,7 @@ def cli(settings: Settings, tmp_path: Path, provider: FakeProvider, run: Run) ->
     return Cli(tmp_path, knowing, provider.url, run)
 
 
+@pytest.mark.sqlite
 async def test_a_run_out_of_a_file_with_all_reports(cli: Cli) -> None:
     config = cli.configure(gate={"pass_rate": 0.5}, evaluators=["exact", "tone"])
     cli.provider.wrong = {"UK"}
@@ -153,6 +154,7 @@ async def test_what_is_wrong_ends_with_1_2_or_3(cli: Cli) -> None:
     assert "No run has the id 'none'" in err
 
 
+@pytest.mark.sqlite
 async def test_a_run_that_was_killed_is_taken_up_where_it_was(cli: Cli) -> None:
     config = cli.configure(concurrency=1, repeat=2)
     await cli.here("config", "apply", config)
@@ -191,6 +193,7 @@ async def test_a_run_that_was_killed_is_taken_up_where_it_was(cli: Cli) -> None:
     assert sorted(outcomes) == ["complete"] * 6 + ["interrupted"]
 
 
+@pytest.mark.sqlite
 async def test_a_run_that_is_stopped_keeps_what_it_did(cli: Cli) -> None:
     config = cli.configure(concurrency=1)
     await cli.here("config", "apply", config)
@@ -214,6 +217,7 @@ async def test_a_run_that_is_stopped_keeps_what_it_did(cli: Cli) -> None:
     assert (run["status"], run["progress"]["done"]) == ("interrupted", 1)
 
 
+@pytest.mark.sqlite
 async def test_a_run_that_may_be_another_process_s_is_waited_for(cli: Cli) -> None:
     config = cli.configure(max_cost=CALL / 2, concurrency=1)
     await cli.evals("run", "ci", "--config", config, code=1)
