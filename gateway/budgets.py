@@ -232,13 +232,12 @@ class Budgets:
         return account is not None and account.since == current_period(owner, now)
 
     async def _load(self, owner: Owner, since: int | None) -> None:
-        async with self._ledger.stored:
+        async with self._ledger.still():
             spent, position = await stored_spending(self._store, owner, since)
             # No await from here on: a row that is settled meanwhile would be in neither.
-            own = [row for row in self._ledger.waiting if owner.id in (row.key_id, row.team_id)]
             self._accounts[owner.id] = _Account(
                 since,
-                spent + sum(row.cost or 0 for row in own if _counts(row.started_ms, since)),
+                spent + self._ledger.unstored(owner.id, None if since is None else since * 1000),
                 position,
                 # The period may be another because the operator changed its length.
                 sum(

@@ -89,14 +89,13 @@ class Orphan:
 
     def lines(self) -> list[Line]:
         """What was appended, but for what was cut off. Raises ValueError if it is no journal."""
-        return list(_read(self.path))
+        return list(read_lines(self.path))
 
     def remove(self) -> None:
         self.path.unlink()
 
     def set_aside(self) -> Path:
-        """Keep it under a name that is not looked for again."""
-        return self.path.replace(self.path.with_suffix(".unreadable"))
+        return set_aside(self.path)
 
 
 def orphans(directory: Path, pattern: str) -> Iterator[Orphan]:
@@ -112,7 +111,13 @@ def orphans(directory: Path, pattern: str) -> Iterator[Orphan]:
             os.close(file)
 
 
-def _read(path: Path) -> Iterator[Line]:
+def set_aside(path: Path) -> Path:
+    """Keep a file under a name that is not looked for again."""
+    return path.replace(path.with_suffix(".unreadable"))
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """What was appended, but for what was cut off. Raises ValueError if it is no journal."""
     for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
         try:
             found = orjson.loads(line)

@@ -21,6 +21,9 @@ HOW_TO_MAKE_A_SECRET_KEY = "openssl rand -base64 32 | tr '+/' '-_'"  # noqa: S10
 DEFAULT_MAX_BODY_BYTES = 32 * 1024 * 1024
 # Room for ten large pictures.
 DEFAULT_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# Room for a million rows of the ledger.
+DEFAULT_SPOOL_BYTES = 1024 * 1024 * 1024
+DEFAULT_MAX_STALE_SECONDS = 300
 # https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 _TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
@@ -70,6 +73,9 @@ class Settings:
         traces: Whether spans go to where OpenTelemetry's own variables say.
         max_body_bytes: The largest request body that is read.
         max_answer_bytes: The most that is read of a provider's answer, streams too.
+        spool_bytes: What rows of the ledger may take on the disk, where the database takes none.
+        max_stale_seconds: For how long what is known of the database holds, where it cannot be
+            read: models, keys, teams and call settings.
         redis_url: Where limits and budgets are counted, for all processes that share the database;
             and the cache of answers, if the call settings have it in Redis.
         redis_down_limits: What becomes of calls with limits while it cannot be reached.
@@ -85,6 +91,8 @@ class Settings:
     traces: bool = False
     max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
     max_answer_bytes: int = DEFAULT_MAX_ANSWER_BYTES
+    spool_bytes: int = DEFAULT_SPOOL_BYTES
+    max_stale_seconds: int = DEFAULT_MAX_STALE_SECONDS
     redis_url: str | None = field(default=None, repr=False)
     redis_down_limits: RedisDown = RedisDown.CONTINUE
     redis_down_budgets: RedisDown = RedisDown.REFUSE
@@ -118,6 +126,10 @@ class Settings:
             and present.get("OTEL_SDK_DISABLED", "").lower() != "true",
             max_body_bytes=_bytes(present, "GATEWAY_MAX_BODY_BYTES", DEFAULT_MAX_BODY_BYTES),
             max_answer_bytes=_bytes(present, "GATEWAY_MAX_ANSWER_BYTES", DEFAULT_MAX_ANSWER_BYTES),
+            spool_bytes=_bytes(present, "GATEWAY_SPOOL_BYTES", DEFAULT_SPOOL_BYTES),
+            max_stale_seconds=_count(
+                present, "GATEWAY_MAX_STALE_SECONDS", DEFAULT_MAX_STALE_SECONDS, "seconds"
+            ),
             redis_url=redis_url,
             redis_down_limits=_redis_down(present, "GATEWAY_REDIS_DOWN_LIMITS", RedisDown.CONTINUE),
             redis_down_budgets=_redis_down(present, "GATEWAY_REDIS_DOWN_BUDGETS", RedisDown.REFUSE),
@@ -160,9 +172,13 @@ class Settings:
 
 
 def _bytes(present: Mapping[str, str], name: str, default: int) -> int:
+    return _count(present, name, default, "bytes")
+
+
+def _count(present: Mapping[str, str], name: str, default: int, unit: str) -> int:
     given = present.get(name, str(default))
     if not _COUNT.fullmatch(given):
-        raise SettingsError(f"{name} is {given!r}; it takes a number of bytes, such as {default}")
+        raise SettingsError(f"{name} is {given!r}; it takes a number of {unit}, such as {default}")
     return int(given)
 
 

@@ -188,7 +188,10 @@ async def test_rows_wait_while_the_database_fails(
     row = ledger_row()
     with broken(store.files):
         ledger.settle(row)
-        await asyncio.sleep(module.FLUSH_SECONDS + 1)
+        async with asyncio.timeout(10):
+            while "The ledger cannot be stored" not in caplog.text:
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.5)
         assert list(ledger.waiting) == [row]
         assert caplog.text.count("The ledger cannot be stored") == 1
     async with asyncio.timeout(5):

@@ -12,7 +12,8 @@ import pytest
 
 from gateway import ledger as module
 from gateway.journal import Journal
-from gateway.ledger import Ledger, journal_path
+from gateway.ledger import Ledger
+from gateway.left_behind import journal_path
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.ledger import Transcript

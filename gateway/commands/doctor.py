@@ -178,7 +178,7 @@ async def _routing(store: Store, models: list[Model]) -> AsyncIterator[Finding]:
 
 
 async def _ledger(store: Store) -> AsyncIterator[Finding]:
-    from gateway.ledger import set_aside
+    from gateway.left_behind import unreadable
 
     unequal = await store.ledger.unequal_days()
     if unequal:
@@ -190,7 +190,7 @@ async def _ledger(store: Store) -> AsyncIterator[Finding]:
         )
     else:
         yield Finding("ledger", "ok", "its rows and the daily sums agree")
-    for kept in set_aside(store.files):
+    for kept in unreadable(store.files):
         yield Finding(
             "ledger journal",
             "warning",

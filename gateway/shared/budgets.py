@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gateway.budgets import Budgets, Owner, Reservation, refusal, stored_spending
 from gateway.errors import NotReady
@@ -43,7 +44,11 @@ class _Account:
     @property
     def unstored(self) -> Place:
         """What calls have cost whose rows are not in the database yet."""
-        return self.key, f"u:{self.label}"
+        return self.key, _unstored_field(self.label)
+
+
+def _unstored_field(label: str) -> str:
+    return f"u:{label}"
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +66,15 @@ class _Call:
 
     def place(self, account: _Account) -> Place:
         return account.unstored if self.ended else account.running
+
+
+@dataclass(slots=True)
+class _Spooled:
+    """Calls of an owner whose rows are on the disk."""
+
+    rows: int = 0
+    began: int = 0
+    """None of them later, in seconds."""
 
 
 @dataclass(slots=True)
@@ -92,7 +106,9 @@ class SharedBudgets:
         self._unstored: dict[str, _Call] = {}
         self._owned: dict[str, _Owned] = {}
         self._beginning: dict[tuple[str, str, str], asyncio.Task[None]] = {}
-        ledger.subscribe(self._stored, link.bury)
+        # Of owners, by the label of the account that holds them: None where none does.
+        self._spooled: dict[str, dict[str | None, _Spooled]] = {}
+        ledger.follow(self)
 
     async def reserve(self, key: Key, team: Team | None, most: LedgerRow) -> Reservation:
         reservation = await self._own.reserve(key, team, most)
@@ -216,7 +232,7 @@ class SharedBudgets:
     async def _begin(self, account: _Account, epoch: str) -> None:
         """Begin an account with what the database says, if it has not begun in this epoch."""
         # Or rows of this process could be there as well as in what it holds.
-        async with self._ledger.stored:
+        async with self._ledger.still():
             spent, position = await stored_spending(self._store, account.owner, account.since)
             since = account.since or 0
             arguments: list[str | int] = [epoch, account.label, since, spent, position]
@@ -251,6 +267,13 @@ class SharedBudgets:
 
     def _adopt(self, account: _Account) -> None:
         """Have the account know of the calls that are in its period."""
+        for label, spooled in self._spooled.get(account.owner.id, {}).items():
+            if label != account.label and spooled.began >= (account.since or 0):
+                # It would have to know of them, and they are known one by one on the disk alone.
+                raise NotReady(
+                    "The gateway is storing what was spent before this budget was changed; try "
+                    "again later"
+                )
         owned = self._owned.get(account.owner.id)
         if owned is None:
             return
@@ -293,13 +316,13 @@ class SharedBudgets:
     def _account(self, owner: Owner, limit: int, now: int) -> _Account:
         return _Account(owner, current_period(owner, now), self._key(owner.id), limit)
 
-    def _stored(self, rows: Sequence[LedgerRow], position: int | None) -> None:
-        """See `Ledger.subscribe`."""
+    # --- Where rows are: see `Follower` ---
+
+    def stored(self, rows: Sequence[LedgerRow], notes: Sequence[Any], position: int | None) -> None:
         changes: Counter[Place] = Counter()
-        for call in [self._unstored.pop(row.id) for row in rows if row.id in self._unstored]:
-            for account in call.accounts:
-                changes[account.unstored] -= call.amount
-            self._leave(call)
+        for row, note in zip(rows, notes, strict=True):
+            for place in self._released(row, note):
+                changes[place] -= row.cost or 0
         for place, amount in changes.items():
             self._link.hold(place, amount)
         if position is None:
@@ -315,6 +338,49 @@ class SharedBudgets:
             for (_, began), amount in spent.items():
                 arguments += [began, amount]
             self._link.post(STORE, keys, arguments)
+
+    def note(self, row: LedgerRow) -> list[tuple[str, str | None]] | None:
+        """The accounts that hold what it cost, as owner and label."""
+        call = self._unstored.get(row.id)
+        if call is None:
+            return None
+        held: list[tuple[str, str | None]] = [
+            (account.owner.id, account.label) for account in call.accounts
+        ]
+        named = {owner_id for owner_id, _ in held}
+        return held + [(owner_id, None) for owner_id in call.owners if owner_id not in named]
+
+    def spooled(self, rows: Sequence[LedgerRow]) -> None:
+        for row in rows:
+            for owner_id, label in self.note(row) or ():
+                spooled = self._spooled.setdefault(owner_id, {}).setdefault(label, _Spooled())
+                spooled.rows += 1
+                spooled.began = max(spooled.began, row.started_ms // 1000)
+            call = self._unstored.pop(row.id, None)
+            if call is not None:
+                self._leave(call)
+
+    def buried(self, node: str) -> None:
+        self._link.bury(node)
+
+    def _released(self, row: LedgerRow, note: Any) -> list[Place]:
+        """Where the row's cost is held, which nobody else has to know any more."""
+        call = self._unstored.pop(row.id, None)
+        if call is not None:
+            self._leave(call)
+            return [account.unstored for account in call.accounts]
+        for owner_id, label in note or ():
+            of_owner = self._spooled[owner_id]
+            of_owner[label].rows -= 1
+            if not of_owner[label].rows:
+                del of_owner[label]
+            if not of_owner:
+                del self._spooled[owner_id]
+        return [
+            (self._key(owner_id), _unstored_field(label))
+            for owner_id, label in note or ()
+            if label is not None
+        ]
 
     def _spent(self, rows: Sequence[LedgerRow]) -> Counter[tuple[str, int]]:
         """By account and the second in which calls began.
