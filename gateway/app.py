@@ -211,11 +211,11 @@ async def in_operation(
     `allow_python` says whether evaluators may be code of the operator's.
     """
     async with tracing(settings.traces) as trace:
-        registry = Registry(store)
+        registry = Registry(store, settings.max_stale_seconds)
         await registry.refresh()
         # Names this process among those that share the database.
         node = secrets.token_hex(4)
-        ledger = Ledger(store.ledger, store.files, node)
+        ledger = Ledger(store.ledger, store.files, node, settings.spool_bytes)
         own = Budgets(store.ledger, ledger, node, registry.knows, binding=not settings.redis_url)
         metrics = Metrics(registry.model_name)
         async with _linked(settings, store, node, metrics) as link:

@@ -32,8 +32,21 @@ class Gauges:
         )
         self._waiting = metrics.gauge(
             "gateway_ledger_rows_waiting",
-            "Rows of the ledger that are not in the database yet.",
+            "Rows of the ledger in memory that are not in the database yet.",
             "livesum",
+        )
+        self._spooled = metrics.gauge(
+            "gateway_ledger_rows_spooled",
+            "Rows of the ledger that wait on the disk for the database.",
+            "livesum",
+        )
+        self._spool_bytes = metrics.gauge(
+            "gateway_ledger_spool_bytes", "What they take there.", "livesum"
+        )
+        self._age = metrics.gauge(
+            "gateway_database_age_seconds",
+            "Since the database was last read; what is known is as old.",
+            "livemax",
         )
         self._keys = metrics.gauge("gateway_keys", "Keys that are not revoked.", "livemax")
         self._models = metrics.gauge("gateway_models", "Deployments of models.", "livemax")
@@ -57,6 +70,9 @@ class Gauges:
         deployments = self._registry.catalogue.deployments
         self._running.set(self._ledger.running)
         self._waiting.set(len(self._ledger.waiting))
+        self._spooled.set(self._ledger.spool.rows)
+        self._spool_bytes.set(self._ledger.spool.size)
+        self._age.set(self._registry.age)
         self._keys.set(self._registry.key_count)
         self._models.set(len(deployments))
         if self._redis_reached:

@@ -16,11 +16,15 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from gateway.catalogue import Catalogue
+from gateway.errors import NotReady
 from gateway.pricing import Prices, prices_of
 from gateway.records import CallSettings, Key, Model, Team
+from gateway.settings import DEFAULT_MAX_STALE_SECONDS
 from gateway.store import Store
 
 POLL_SECONDS = 0.5
+# A database that has not answered by then is taken for one that cannot be read.
+_ANSWER_SECONDS = 5.0
 # Whoever sends wrong keys has the database read no more often.
 _SOONEST_SECONDS = 0.02
 _MOST_MADE = 1000
@@ -35,24 +39,49 @@ class Registry:
     catalogue: The models, by the names callers use.
     teams: By their ids.
     settings: What holds for every call.
+    readable: Whether the database could be read when it was asked last.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, max_stale_seconds: float = DEFAULT_MAX_STALE_SECONDS) -> None:
+        """`max_stale_seconds` is for how long what is known holds."""
         self._store = store
+        self._max_stale_seconds = max_stale_seconds
         self._stamps: Mapping[str, int] = {}
         self._keys: dict[str, Key] = {}
         self._by_id: dict[str, Key] = {}
         # Of keys that come and go, most are gone: of the last, their hashes are kept, in order.
         self._revoked: OrderedDict[str, None] = OrderedDict()
         self._refreshing = asyncio.Lock()
-        # When the last refresh began, by `time.monotonic`.
+        # When the last refresh began that has all but models, by `time.monotonic`.
         self._as_of = 0.0
+        self._looking: asyncio.Task[None] | None = None
+        self._failing = False
+        self.readable = True
         # Of the models that were asked for, and of those that patterns stand for.
         self._prices: OrderedDict[tuple[str, str], Prices | None] = OrderedDict()
         self.catalogue = Catalogue((), {})
         self.teams: Mapping[str, Team] = {}
         self.settings = CallSettings()
         store.database.subscribe(self.refresh)
+
+    @property
+    def age(self) -> float:
+        """For how many seconds nothing has been heard of the database."""
+        return time.monotonic() - self._as_of
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is known is too old to go by."""
+        return self.age > self._max_stale_seconds
+
+    def check_age(self) -> None:
+        """Raises NotReady where what is known is stale."""
+        if self.stale:
+            raise NotReady(
+                f"The gateway has not been able to read its database for {self.age:.0f} seconds; "
+                f"what it knew of keys and models held for {self._max_stale_seconds:g}. Try again "
+                "later"
+            )
 
     def key(self, secret_hash: str) -> Key | None:
         """The key with this hash, or with this one before its last rotation; live or not.
@@ -102,26 +131,34 @@ class Registry:
 
         Raises:
             VaultError: A model was sealed with another secret key.
+            TimeoutError: The database does not answer.
         """
-        async with self._refreshing:
-            await self._refresh()
+        async with self._refreshing, asyncio.timeout(_ANSWER_SECONDS) as limit:
+            await self._refresh(limit)
 
     async def refresh_since(self, moment: float) -> None:
-        """Have all that was stored before a moment, by `time.monotonic`; raises as `refresh`."""
-        async with self._refreshing:
-            # Others who waited may have got it meanwhile.
-            if self._as_of < moment:
-                await asyncio.sleep(self._as_of + _SOONEST_SECONDS - time.monotonic())
-                await self._refresh()
+        """Have all keys that were stored before a moment, by `time.monotonic`.
 
-    async def _refresh(self) -> None:
+        Raises:
+            NotReady: The database cannot be read. Where that is known already, nobody waits, and
+                it is not asked: `watch` does that.
+        """
+        limit = time.monotonic() + _ANSWER_SECONDS
+        while self._as_of < moment:
+            left = limit - time.monotonic()
+            if left > 0 and self.readable:
+                await asyncio.wait({self._look()}, timeout=left)
+            else:
+                raise NotReady(
+                    "The gateway cannot look for this key in its database just now; try again later"
+                )
+
+    async def _refresh(self, limit: asyncio.Timeout) -> None:
         as_of = time.monotonic()
         # Read first: a change that lands while rows load raises a stamp once more.
         stamps = await self._store.database.stamps()
         if stamps["keys"] != self._stamps.get("keys"):
-            await self._load_keys()
-        if stamps["models"] != self._stamps.get("models"):
-            await self._load_models()
+            await self._load_keys(limit)
         if stamps["teams"] != self._stamps.get("teams"):
             self.teams = {team.id: team for team in await self._store.teams.all()}
         if stamps["settings"] != self._stamps.get("settings"):
@@ -129,7 +166,11 @@ class Registry:
             self.catalogue = Catalogue(
                 self.catalogue.deployments.values(), self.settings.model_group_alias
             )
-        self._stamps, self._as_of = stamps, as_of
+        # A model that cannot be opened is no reason to know no keys.
+        self._as_of = as_of
+        if stamps["models"] != self._stamps.get("models"):
+            await self._load_models()
+        self._stamps = stamps
 
     async def _load_models(self) -> None:
         before, models = self.catalogue.deployments, await self._store.models.all()
@@ -138,10 +179,12 @@ class Registry:
         for named in [each for each in self._prices if before.get(each[0]) != now.get(each[0])]:
             del self._prices[named]
 
-    async def _load_keys(self) -> None:
+    async def _load_keys(self, limit: asyncio.Timeout) -> None:
         pages = self._store.keys.changed_since(self._stamps.get("keys", -1))
         async with aclosing(pages):
             async for page in pages:
+                # Of a million keys, each page has its own time.
+                limit.reschedule(asyncio.get_running_loop().time() + _ANSWER_SECONDS)
                 for key in page:
                     self._take(key)
 
@@ -164,20 +207,37 @@ class Registry:
                 self._revoked.popitem(last=False)
 
     async def watch(self) -> None:
-        """Refresh until cancelled. What is known stays in use while the database fails."""
-        failing = False
-        while True:
-            await self._store.database.changed(POLL_SECONDS)
-            try:
-                await self.refresh()
-            except Exception:
-                if not failing:
-                    log.exception("Cannot read the database; going on with what is known")
-                failing = True
-            else:
-                if failing:
-                    log.warning("The database can be read again")
-                failing = False
+        """Refresh until cancelled. What is known stays in use while the database fails, until it
+        is too old."""
+        try:
+            while True:
+                await self._store.database.changed(POLL_SECONDS)
+                await asyncio.wait({self._look()})
+        finally:
+            if self._looking is not None:
+                self._looking.cancel()
+                await asyncio.gather(self._looking, return_exceptions=True)
+
+    def _look(self) -> asyncio.Task[None]:
+        """A refresh, for all who want one at the same time; it does not fail."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._refresh_or_tell())
+        return self._looking
+
+    async def _refresh_or_tell(self) -> None:
+        await asyncio.sleep(self._as_of + _SOONEST_SECONDS - time.monotonic())
+        began = time.monotonic()
+        try:
+            await self.refresh()
+        except Exception:
+            if not self._failing:
+                log.exception("Cannot read the database; going on with what is known")
+            self._failing = True
+        else:
+            if self._failing:
+                log.warning("The database can be read again")
+            self._failing = False
+        self.readable = self._as_of >= began
 
 
 def _hashes(key: Key) -> list[str]:

@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 
 from gateway import vault
 from gateway.auth import authenticate
-from gateway.errors import NotAuthenticated
+from gateway.errors import NotAuthenticated, NotReady
 from gateway.records import CallSettings, Key, Model
 from gateway.registry import POLL_SECONDS, Registry
 from gateway.settings import Settings
@@ -346,6 +346,40 @@ async def test_what_is_known_stays_in_use_while_the_database_fails(
         assert len(caplog.records) == 2
 
 
+async def test_what_is_known_holds_for_a_bounded_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry(store, 0.3)
+    await registry.refresh()
+    registry.check_age()
+    now = time.monotonic()
+    monkeypatch.setattr("gateway.registry.time.monotonic", lambda: now + 10)
+    with pytest.raises(NotReady, match=r"its database for 10 seconds; .* held for 0\.3\.") as stale:
+        registry.check_age()
+    assert stale.value.status == 503
+    assert stale.value.headers == {"retry-after": "1"}
+    await registry.refresh()
+    registry.check_age()
+
+
+async def test_a_database_that_hangs_is_one_that_cannot_be_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.registry._ANSWER_SECONDS", 0.2)
+    registry = Registry(store)
+    await registry.refresh()
+    issued = key("sk-a")
+    with monkeypatch.context() as patched:
+        patched.setattr(store.database, "stamps", asyncio.Event().wait)
+        async with _watching(registry):
+            await _within(5, lambda: not registry.readable)
+            with pytest.raises(NotReady, match="cannot look for this key"):
+                await registry.refresh_since(time.monotonic())
+    await store.keys.add(issued, TESTER)
+    async with _watching(registry):
+        await _within(5, lambda: registry.readable and registry.key(issued.secret_hash))
+
+
 async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
     settings: Settings, store: Store, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -360,6 +394,8 @@ async def test_a_stored_change_is_no_failure_where_memory_cannot_follow(
     assert set(_models(registry)) == {"gpt"}
     with pytest.raises(VaultError):
         await registry.refresh()
+    await registry.refresh_since(time.monotonic())
+    assert registry.readable, "the database can be; that a model cannot makes nothing stale"
     # Keys do not wait for the models to be mended.
     issued = key("sk-a")
     await store.keys.add(issued, TESTER)

@@ -15,7 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.http import anthropic
-from gateway.http.requests import ClientGone, json_response
+from gateway.http.requests import (
+    DATABASE_FAILS,
+    ClientGone,
+    database_fails,
+    json_response,
+)
 from gateway.ids import request_id as new_request_id
 from gateway.logs import request_id as logged_request_id
 
@@ -69,6 +74,9 @@ class Boundary:
             pass
         except GatewayError as error:
             await self._answer(error, scope, receive, send_with_id, status)
+        except DATABASE_FAILS as error:
+            gone = database_fails(error, request_id)
+            await self._answer(gone, scope, receive, send_with_id, status)
         except Exception:
             log.exception("Request %s failed", request_id)
             failure = GatewayError(

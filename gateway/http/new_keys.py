@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.errors import NotReady
 from gateway.http.requests import LOOKED_FOR, Services, UnknownKey
-
-log = logging.getLogger(__name__)
 
 
 class NewKeys:
-    """Has an unknown key looked for in the database before it is refused.
+    """Has an unknown key looked for in the database before it is refused: with NotReady where that
+    cannot be read, since the key may be good.
 
     Handlers look at the key first: nothing of the request is read by then, and nothing sent.
     """
@@ -27,12 +24,6 @@ class NewKeys:
             await self._app(scope, receive, send)
         except UnknownKey:
             services: Services = scope["app"].state.services
-            try:
-                await services.registry.refresh_since(time.monotonic())
-            except Exception as error:
-                log.error("A key is not known, and the database cannot be read: %s", error)
-                raise NotReady(
-                    "The gateway cannot look for this key in its database just now; try again"
-                ) from error
+            await services.registry.refresh_since(time.monotonic())
             scope["state"][LOOKED_FOR] = True
             await self._app(scope, receive, send)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import orjson
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive
@@ -24,6 +27,7 @@ from gateway.errors import (
     InvalidField,
     InvalidRequest,
     NotAuthenticated,
+    NotReady,
     TooSlow,
 )
 from gateway.evals.service import RunService
@@ -42,6 +46,9 @@ from gateway.vault import hash_key
 
 T = TypeVar("T")
 
+DATABASE_FAILS = (OperationalError, InterfaceError, PoolTimeout)
+"""What a request ends in that needs a database that cannot be reached, or is locked or full."""
+
 _MOST = 1000
 _DEFAULT_LIMIT = 100
 PIECE_SECONDS = 30.0
@@ -49,6 +56,7 @@ _UNWATCHED_SECONDS = 0.02
 _HEADERS = "gateway.headers"
 LOOKED_FOR = "looked_for"
 """In a request's state, once its key has been looked for in the database."""
+log = logging.getLogger(__name__)
 # As many digits as the most has, for int() refuses thousands of them with an error of its own.
 _LIMIT = re.compile(r"[0-9]{1,4}")
 
@@ -80,6 +88,12 @@ class ClientGone(Exception):
     """The client left before its answer was ready; there is nobody to tell."""
 
 
+def database_fails(error: Exception, request_id: str) -> NotReady:
+    """What to answer; the log has the rest."""
+    log.error("Request %s needs the database, which fails: %s", request_id, error)
+    return NotReady("The gateway's database cannot be reached just now; try again later")
+
+
 def services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
@@ -99,14 +113,15 @@ def headers_of(request: Request) -> Mapping[str, str]:
     return found
 
 
-def caller(request: Request) -> Key:
-    """The key of the caller.
+def caller(request: Request, *, however_old: bool = False) -> Key:
+    """The key of the caller, as it is known; `however_old` that is.
 
     Raises:
         NotAuthenticated: See `authenticate`.
         UnknownKey: It is not known, and has not been looked for in the database yet.
         RateLimited: Too many wrong keys came from the address, and this one is wrong, or an admin
             key that is new there: the answer must not tell which. Gateway keys are never refused.
+        NotReady: See `Registry.check_age`.
     """
     registry, throttle = services(request).registry, services(request).throttle
     try:
@@ -120,6 +135,8 @@ def caller(request: Request) -> Key:
             throttle.check(address_of(request), secret_hash)
             throttle.failed(address_of(request))
         raise
+    if not however_old:
+        registry.check_age()
     if key.is_admin:
         secret_hash = _secret_hash(request)
         throttle.check(address_of(request), secret_hash)
@@ -127,13 +144,13 @@ def caller(request: Request) -> Key:
     return key
 
 
-def admin(request: Request) -> Key:
-    """The admin key of the caller.
+def admin(request: Request, *, however_old: bool = False) -> Key:
+    """The admin key of the caller; see `caller`.
 
-    Raises NotAuthenticated, AdminRequired; RateLimited, before the key is looked at.
+    Raises NotAuthenticated, AdminRequired, NotReady; RateLimited, before the key is looked at.
     """
     services(request).throttle.check(address_of(request), _secret_hash(request))
-    key = caller(request)
+    key = caller(request, however_old=however_old)
     require_admin(key)
     return key
 
@@ -150,6 +167,8 @@ async def admin_by_secret(request: Request, secret: str) -> Key:
     Raises:
         NotAuthenticated: It is none; which else it may be is not told.
         RateLimited: See `admin`.
+        NotReady: The key is not known, or what is known is too old, and the database cannot be
+            read.
     """
     found, throttle, secret_hash = services(request), services(request).throttle, hash_key(secret)
     throttle.check(address_of(request), secret_hash)
@@ -165,6 +184,7 @@ async def admin_by_secret(request: Request, secret: str) -> Key:
             "makes one.",
             param="key",
         ) from error
+    found.registry.check_age()
     throttle.accepted(address_of(request), secret_hash)
     return key
 

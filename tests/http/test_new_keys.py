@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -65,7 +66,11 @@ async def test_a_database_that_cannot_be_read_refuses_no_key(
     assert (await other.chat(known)).status_code == 200
     new = str((await gateway.issue_key())["key"])
 
+    asked = 0
+
     async def broken() -> dict[str, int]:
+        nonlocal asked
+        asked += 1
         raise OSError("disk on fire")
 
     with monkeypatch.context() as patched:
@@ -77,6 +82,53 @@ async def test_a_database_that_cannot_be_read_refuses_no_key(
         assert "cannot look for this key" in refused.json()["error"]["message"]
         assert "fire" not in refused.text
         assert (await other.chat(known)).status_code == 200
+        assert asked == 1, "once it is known to fail, nobody asks but the watch"
+    # As the watch does.
+    await other.app.state.services.registry._look()
     assert (await other.chat(new)).status_code == 200
     # None of this was a wrong key.
     assert (await other.manage("GET", "/keys")).status_code == 200
+
+
+async def test_who_waits_for_a_database_that_hangs_waits_once_and_not_for_long(
+    gateway: Gateway, other: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await gateway.add_model()
+    known = str((await gateway.issue_key())["key"])
+    assert (await other.chat(known)).status_code == 200
+    new = str((await gateway.issue_key())["key"])
+    asked, answers = 0, asyncio.Event()
+    database = other.app.state.services.store.database
+    stamps = database.stamps
+
+    async def hanging() -> dict[str, int]:
+        nonlocal asked
+        asked += 1
+        await answers.wait()
+        found: dict[str, int] = await stamps()
+        return found
+
+    monkeypatch.setattr(database, "stamps", hanging)
+    monkeypatch.setattr("gateway.registry._ANSWER_SECONDS", 0.5)
+    refused = await asyncio.gather(*(other.chat(new) for _ in range(50)))
+    message = {"model": "gpt", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
+    before = time.monotonic()
+    refused += [await other.chat(new) for _ in range(20)]
+    in_anthropics = await other.request("POST", "/v1/messages", new, message)
+    in_litellms = await other.request("GET", "/key/info", new)
+    form = {"key": new, "next": ""}
+    page = await other.http.get(f"{other.url}/ui/sign-in")
+    token = page.text.partition('name="csrf" value="')[2].partition('"')[0]
+    signed_in = await other.http.post(f"{other.url}/ui/sign-in", data=form | {"csrf": token})
+    assert time.monotonic() - before < 23 * 0.5, "nobody waits for what is known to hang"
+    for each in (*refused, in_anthropics, in_litellms, signed_in):
+        assert each.status_code == 503
+        assert each.headers["retry-after"] == "1"
+        assert "cannot look for this key" in each.text
+    assert asked == 1
+    assert in_anthropics.json()["error"]["type"] == "overloaded_error"
+    assert in_litellms.json()["error"]["type"] == "service_unavailable_error"
+    assert (await other.chat(known)).status_code == 200
+    answers.set()
+    await other.app.state.services.registry._look()
+    assert (await other.chat(new)).status_code == 200

@@ -172,6 +172,16 @@ def _process(visit: Visit) -> Iterator[tuple[str, str, str]]:
     yield "Traces", _on(settings.traces), "OTEL_EXPORTER_OTLP_ENDPOINT"
     yield "Largest body", f"{count(settings.max_body_bytes)} bytes", "GATEWAY_MAX_BODY_BYTES"
     yield "Largest answer", f"{count(settings.max_answer_bytes)} bytes", "GATEWAY_MAX_ANSWER_BYTES"
+    yield (
+        "Ledger on the disk",
+        f"at most {count(settings.spool_bytes)} bytes",
+        "GATEWAY_SPOOL_BYTES",
+    )
+    yield (
+        "Without the database",
+        f"for {count(settings.max_stale_seconds)} seconds",
+        "GATEWAY_MAX_STALE_SECONDS",
+    )
 
 
 def _on(value: object) -> str:

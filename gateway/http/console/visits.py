@@ -19,9 +19,11 @@ from gateway.http.console.assets import asset_url
 from gateway.http.console.sessions import Session, Sessions, begun, over_tls
 from gateway.http.multipart import read_form
 from gateway.http.requests import (
+    DATABASE_FAILS,
     ClientGone,
     Services,
     address_of,
+    database_fails,
     headers_of,
     read_body,
     services,
@@ -203,6 +205,7 @@ def page(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
 
     async def signed_in(visit: Visit) -> Response:
         if visit.signed_in:
+            visit.services.registry.check_age()
             return await handler(visit)
         url = SIGN_IN
         if visit.request.method == "GET" and not visit.partial:
@@ -225,6 +228,8 @@ def open_page(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             raise
         except GatewayError as error:
             return failed(visit, error)
+        except DATABASE_FAILS as error:
+            return failed(visit, database_fails(error, request.state.request_id))
         except Exception:
             log.exception("Request %s failed", request.state.request_id)
             return failed(

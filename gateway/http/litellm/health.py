@@ -13,7 +13,6 @@ import time
 from importlib import metadata
 from typing import Any
 
-from sqlalchemy.exc import DatabaseError
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -49,17 +48,18 @@ async def liveness(request: Request) -> Response:
 
 
 async def readiness(request: Request) -> Response:
-    """Calls will be answered at once: litellm is imported and the database known."""
+    """Calls will be answered at once: litellm is imported, and what is known of the database is not
+    too old. Whether that can be read is told apart: calls go on for a while where it cannot."""
     if request.method == "OPTIONS":
         return Response(headers=_PROBED)
-    state, status = await _state(request)
+    state, status = _state(request)
     return json_response(state, status)
 
 
 async def readiness_details(request: Request) -> Response:
     """The same with versions, for an admin."""
-    admin(request)
-    state, status = await _state(request)
+    admin(request, however_old=True)
+    state, status = _state(request)
     settings = services(request).registry.settings
     level = logging.getLogger("gateway").getEffectiveLevel()
     details: Json = {
@@ -114,16 +114,19 @@ async def check_models(request: Request) -> Response:
     return json_response(body, 503 if named and not (healthy or untried) else 200)
 
 
-async def _state(request: Request) -> tuple[Json, int]:
-    try:
-        await services(request).store.database.stamps()
-    except DatabaseError:
-        return {"status": "unhealthy", "db": "Not connected"}, 503
-    ready, link = services(request).lane.ready, services(request).link
-    state = {"status": "healthy" if ready else "starting", "db": "connected"}
+def _state(request: Request) -> tuple[Json, int]:
+    # The database is not asked here: there is no end to probes.
+    registry, link = services(request).registry, services(request).link
+    ready = services(request).lane.ready
+    state = {
+        "status": "healthy" if ready else "starting",
+        "db": "connected" if registry.readable else "Not connected",
+    }
     if link:
         # No reason to leave the process out: no other reaches it either, and most calls go on.
         state["redis"] = "connected" if link.reached() else "Not connected"
+    if registry.stale:
+        return state | {"status": "unhealthy"}, 503
     return state, 200 if ready else 503
 
 
