@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -82,6 +83,20 @@ class Books:
         aside: int = self.budgets._accounts[owner.id].reserved
         return aside
 
+    async def die(self) -> None:
+        """End as the death of the process ends it."""
+        ledger = self.ledger
+        assert ledger._flushing is not None
+        ledger._flushing.cancel()
+        await asyncio.gather(ledger._flushing, return_exceptions=True)
+        killed(ledger)
+        # Nothing is left to do at the end of the block that it was opened in.
+        ledger._flushing = None
+        ledger._running.clear()
+        ledger._idle.set()
+        ledger.waiting.clear()
+        ledger.spool.rows = 0
+
 
 @dataclass
 class SharedBooks(Books):
@@ -90,6 +105,14 @@ class SharedBooks(Books):
     shared: SharedBudgets
     link: Link
     aside: dict[str, int] = field(default_factory=dict)
+
+    async def die(self) -> None:
+        await super().die()
+        assert self.link._running is not None
+        self.link._running.cancel()
+        await asyncio.gather(self.link._running, return_exceptions=True)
+        await self.link._disconnect()
+        self.link._running = None
 
     async def spent(self, owner: Key | Team, at: int) -> int:
         account = self.shared._account(owner, 0, at // 1000)

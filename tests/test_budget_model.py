@@ -1,9 +1,12 @@
-"""Budgets against a model of them: calls, waits and an operator's changes in any order."""
+"""Budgets against a model of them: calls, waits, an operator's changes, and what becomes of the
+database and the process, in any order."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,14 +16,14 @@ from hypothesis import strategies as st
 
 from gateway import vault
 from gateway.budgets import Reservation
-from gateway.errors import BudgetExceeded, RateLimited
+from gateway.errors import BudgetExceeded, NotReady, RateLimited
 from gateway.periods import period_start
 from gateway.records import Key, LedgerRow, Team
 from gateway.settings import Settings
 from gateway.specs import key_record
 from gateway.store import Store
 from tests.ledgers import ledger_row, milliseconds
-from tests.open_ledgers import Books, keeping
+from tests.open_ledgers import keeping
 from tests.redises import RedisServer
 
 NOON = milliseconds("2026-11-24T12:00:00")
@@ -42,9 +45,16 @@ STEPS = st.lists(
             st.just("change"), _owner, st.fixed_dictionaries({"max_budget": st.none() | _money})
         ),
         st.tuples(st.just("store")),
+        st.tuples(st.just("lose")),
+        st.tuples(st.just("find")),
+        st.tuples(st.just("kill")),
     ),
     max_size=40,
 )
+
+
+class Gone(Exception):
+    """What the database says while it takes no rows."""
 
 
 @dataclass
@@ -57,8 +67,13 @@ class Called:
 class Model:
     """What budgets must know, worked out from all calls each time."""
 
-    def __init__(self, books: Books) -> None:
-        self.books = books
+    def __init__(self, store: Store, redis_url: str | None, stack: AsyncExitStack) -> None:
+        self._store = store
+        self._redis_url = redis_url
+        self._stack = stack
+        self._started = 0
+        self._gone = pytest.MonkeyPatch()
+        stack.callback(self._gone.undo)
         self.now = NOON
         self.calls: list[Called] = []
         unique = ledger_row().id
@@ -70,6 +85,17 @@ class Model:
             replace(second, max_budget=100, budget_duration="1d"),
             Team(id=f"team-{unique}", name="a", max_budget=150, created_at=1, updated_at=1),
         ]
+
+    async def start(self) -> None:
+        self._started += 1
+        keeper = keeping(self._store, f"model{self._started}", self._redis_url)
+        self.books = await self._stack.enter_async_context(keeper)
+        # Before the books are closed.
+        self._stack.callback(self._gone.undo)
+
+    def _is_waited_for(self, *owners: Key | Team) -> bool:
+        """Whether rows of these are on the disk."""
+        return any(owner.id in self.books.ledger.spool._owned for owner in owners)
 
     def spent(self, owner: Key | Team) -> int:
         return sum(each.cost or 0 for each in self._in_period(owner))
@@ -94,11 +120,17 @@ class Model:
         assert isinstance(key, Key)
         assert isinstance(team, Team)
         expected = self.refusal(key) or self.refusal(team)
-        if expected:
-            with pytest.raises(expected):
-                await self.books.begin(key, amount, self.now, team)
-        else:
+        refused: type[Exception] | None = None
+        try:
             begun = await self.books.begin(key, amount, self.now, team)
+        except (BudgetExceeded, NotReady, RateLimited) as error:
+            refused = type(error)
+        if refused is NotReady:
+            assert self._is_waited_for(key, team)
+        else:
+            assert refused is expected
+        if refused is None:
+            self.books.ledger.open(begun[1])
             self.calls.append(Called(begun[1], begun))
 
     async def end(self, index: int, cost: int) -> None:
@@ -115,12 +147,50 @@ class Model:
         self.owners[index] = replace(self.owners[index], **fields)
 
     async def store(self) -> None:
-        await self.books.ledger.flush()
+        with contextlib.suppress(Gone):
+            await self.books.ledger.flush()
+
+    async def lose(self) -> None:
+        """From now on the database takes no rows."""
+
+        async def fails(*_: Any) -> None:
+            raise Gone
+
+        self._gone.setattr(self._store.ledger, "write", fails)
+
+    async def find(self) -> None:
+        self._gone.undo()
+
+    async def kill(self) -> None:
+        """Another process takes over, once there is a database."""
+        await self.books.die()
+        await self.find()
+        for each in self.calls:
+            if each.cost is None:
+                each.cost = each.row.cost
+        await self.start()
 
     async def check(self) -> None:
         for owner in self.owners:
-            assert await self.books.spent(owner, self.now) == self.spent(owner)
-            assert self.books.reserved(owner) == self.reserved(owner)
+            try:
+                spent = await self.books.spent(owner, self.now)
+            except NotReady:
+                assert self._is_waited_for(owner)
+            else:
+                assert spent == self.spent(owner)
+                assert self.books.reserved(owner) == self.reserved(owner)
+
+    async def finish(self) -> None:
+        """All of it is in the database, once."""
+        await self.find()
+        for each in self.calls:
+            await self.end(0, each.row.cost or 0)
+        await self.books.ledger.flush()
+        await self.check()
+        assert not self.books.ledger.spool._owned
+        now = self.now // 1000
+        spent = await self._store.ledger.spent_by_each(self.owners, now)
+        assert spent == {owner.id: self.spent(owner) for owner in self.owners}
 
 
 @pytest.fixture(scope="module")
@@ -148,12 +218,17 @@ def test_budgets_do_what_their_model_does(
     opened: tuple[asyncio.Runner, Store], redis_url: str | None, steps: list[tuple[Any, ...]]
 ) -> None:
     async def follow() -> None:
-        async with keeping(store, "model", redis_url) as books:
-            model = Model(books)
+        async with AsyncExitStack() as stack:
+            model = Model(store, redis_url, stack)
+            await model.start()
             for name, *arguments in steps:
                 step: Callable[..., Any] = getattr(model, name)
                 await step(*arguments)
                 await model.check()
+            await model.finish()
 
     runner, store = opened
-    runner.run(follow())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.ledger.SPOOL_ROWS", 2)
+        patch.setattr("gateway.ledger._RETRY_SECONDS", 0.0)
+        runner.run(follow())
