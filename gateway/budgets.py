@@ -23,6 +23,8 @@ from gateway.records import Key, LedgerRow, Team
 from gateway.store.ledger import Charge, LedgerStore, current_period
 
 FOLLOW_SECONDS = 0.5
+# A database that has not answered by then is taken for one that cannot be read.
+_ANSWER_SECONDS = 5.0
 _PAGE = 1000
 _FEW_ACCOUNTS = 250
 
@@ -254,8 +256,9 @@ class Budgets:
 async def stored_spending(store: LedgerStore, owner: Owner, since: int | None) -> tuple[int, int]:
     """What the database says, and the last position counted. Raises NotReady."""
     try:
-        return await store.spent("key" if isinstance(owner, Key) else "team", owner.id, since)
-    except SQLAlchemyError as error:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await store.spent("key" if isinstance(owner, Key) else "team", owner.id, since)
+    except (SQLAlchemyError, TimeoutError) as error:
         log.error("Cannot read what %s spent: %s", owner.id, error)
         raise NotReady(
             "The gateway cannot read what was spent from its database; try again later"

@@ -138,7 +138,7 @@ async def test_spooled_rows_are_stored_in_their_order_and_new_ones_do_not_wait_f
 async def test_a_kill_loses_nothing(
     store: Store, moment: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lost = Ledger(store.ledger, store.database.path, "lost")
+    lost = Ledger(store.ledger, store.files, "lost")
     await lost.start()
     assert lost._flushing is not None
     assert lost._journal is not None
@@ -212,7 +212,7 @@ async def test_a_full_disk_leaves_rows_in_memory(
     async with running(store) as ledger:
         with failing(store):
             before = settled(ledger, 9)
-            small = store.database.path.with_name("small")
+            small = store.files.with_name("small")
             small.write_bytes(b"x")
             with full_disk(small):
                 late = ledger_row()
