@@ -125,7 +125,10 @@ class PostgreSQL(Database):
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
-        await self._engine.dispose()
+        # It tells the server, whose answer to that may not come.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._engine.dispose()
 
 
 def _for_driver(url: URL) -> URL:
