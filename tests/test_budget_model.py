@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway import vault
@@ -212,6 +212,24 @@ def redis_url(request: pytest.FixtureRequest) -> str | None:
     return server.url
 
 
+# What is on the disk counts in a period that begins anew meanwhile, and once it is stored.
+SPOOLED: list[tuple[Any, ...]] = [
+    ("lose",),
+    *[("begin", 0, 1), ("end", 0, 20)] * 3,
+    ("change", 0, {"budget_duration": "1d"}),
+    ("begin", 0, 1),
+    ("end", 0, 20),
+    ("find",),
+    ("store",),
+    ("begin", 0, 1),
+    ("end", 0, 20),
+    ("change", 0, {"max_budget": 70}),
+    ("begin", 0, 1),
+]
+
+
+@example(steps=SPOOLED)
+@example(steps=[*SPOOLED[:-3], ("lose",), *SPOOLED[1:5], ("kill",), ("begin", 0, 1)])
 @settings(max_examples=60)
 @given(steps=STEPS)
 def test_budgets_do_what_their_model_does(

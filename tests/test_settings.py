@@ -24,6 +24,8 @@ def test_nothing_set_gives_the_defaults() -> None:
         ("GATEWAY_METRICS_KEY", "sk-abc", "metrics_key", "sk-abc"),
         ("GATEWAY_MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
         ("GATEWAY_MAX_BODY_BYTES", "0001", "max_body_bytes", 1),
+        ("GATEWAY_SPOOL_BYTES", "4096", "spool_bytes", 4096),
+        ("GATEWAY_MAX_STALE_SECONDS", "60", "max_stale_seconds", 60),
         ("GATEWAY_REDIS_URL", "rediss://h:1/0", "redis_url", "rediss://h:1/0"),
         ("GATEWAY_REDIS_DOWN_LIMITS", "refuse", "redis_down_limits", RedisDown.REFUSE),
         ("GATEWAY_REDIS_DOWN_BUDGETS", "continue", "redis_down_budgets", RedisDown.CONTINUE),
@@ -51,6 +53,8 @@ def test_a_bad_number_of_bytes_names_the_variable(value: str) -> None:
     with pytest.raises(SettingsError, match=r"^GATEWAY_MAX_BODY_BYTES is .* number of bytes"):
         Settings.from_env({"GATEWAY_MAX_BODY_BYTES": value})
     assert Settings.from_env({}).max_body_bytes == DEFAULT_MAX_BODY_BYTES
+    with pytest.raises(SettingsError, match=r"^GATEWAY_MAX_STALE_SECONDS is .* number of seconds"):
+        Settings.from_env({"GATEWAY_MAX_STALE_SECONDS": value})
 
 
 @pytest.mark.parametrize(
