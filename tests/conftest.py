@@ -129,7 +129,7 @@ def execute(settings: Settings, statement: str) -> None:
         port, _, name = settings.database_url.rpartition(":")[2].partition("/")
         PostgresServer(Path(), int(port)).execute(statement, name)
         return
-    with closing(sqlite3.connect(path)) as opened, opened:
+    with closing(sqlite3.connect(path, timeout=20)) as opened, opened:
         opened.execute(statement)
 
 

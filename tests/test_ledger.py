@@ -18,6 +18,7 @@ from gateway.ledger import Ledger
 from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.ledger import Transcript
+from tests.conftest import execute
 from tests.disks import full_disk
 from tests.ledgers import ledger_row
 from tests.open_ledgers import journals, running, stored, sums
@@ -46,12 +47,11 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def broken(path: Path) -> Iterator[None]:
+def broken(settings: Settings) -> Iterator[None]:
     """Have every write of rows fail at once."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("ALTER TABLE ledger RENAME TO lost")
-        yield
-        other.execute("ALTER TABLE lost RENAME TO ledger")
+    execute(settings, "ALTER TABLE ledger RENAME TO lost")
+    yield
+    execute(settings, "ALTER TABLE lost RENAME TO ledger")
 
 
 async def test_rows_are_stored_by_themselves(store: Store, ledger: Ledger) -> None:
@@ -133,6 +133,7 @@ async def test_what_does_not_end_is_left_to_the_next_start(
 # --- a database that takes no rows ---
 
 
+@pytest.mark.sqlite
 async def test_requests_wait_for_a_locked_database_and_then_are_refused(
     store: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +160,7 @@ async def test_requests_wait_for_a_locked_database_and_then_are_refused(
     assert await sums(store) == (6, 6000)
 
 
+@pytest.mark.sqlite
 async def test_a_locked_database_is_a_503_and_loses_nothing(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,11 +184,15 @@ async def test_a_locked_database_is_a_503_and_loses_nothing(
 
 
 async def test_rows_wait_while_the_database_fails(
-    store: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    settings: Settings,
+    store: Store,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(module, "_RETRY_SECONDS", 0.05)
     row = ledger_row()
-    with broken(store.files):
+    with broken(settings):
         ledger.settle(row)
         async with asyncio.timeout(10):
             while "The ledger cannot be stored" not in caplog.text:
@@ -201,10 +207,10 @@ async def test_rows_wait_while_the_database_fails(
 
 
 async def test_what_cannot_be_stored_at_the_end_is_stored_at_the_next_start(
-    store: Store, caplog: pytest.LogCaptureFixture
+    settings: Settings, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = [ledger_row() for _ in range(3)]
-    with broken(store.files):
+    with broken(settings):
         async with running(store) as ledger:
             for row in rows:
                 ledger.open(replace(row, outcome="interrupted"))
@@ -216,6 +222,7 @@ async def test_what_cannot_be_stored_at_the_end_is_stored_at_the_next_start(
     assert journals(store) == []
 
 
+@pytest.mark.sqlite
 async def test_who_is_cancelled_while_it_stores_has_stored_once(
     store: Store, ledger: Ledger
 ) -> None:

@@ -97,7 +97,7 @@ async def test_an_unreadable_journal_is_set_aside(
         await ledger.flush()
         assert len(await stored(store)) == 1
     [kept] = journals(store)
-    assert kept.name == "gateway.db.ledger-old.unreadable"
+    assert kept.name == f"{store.files.name}.ledger-old.unreadable"
     assert kept.read_bytes() == content
     assert str(kept) in caplog.text
 

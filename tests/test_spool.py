@@ -294,7 +294,7 @@ async def test_a_file_that_cannot_be_read_is_set_aside(
         assert ledger.unstored("key_a", None) == 10 * 1000, "they were spent all the same"
         assert "Spooled rows cannot be read" in caplog.text
         [kept] = [path for path in journals(store) if path.suffix == ".unreadable"]
-        assert kept.name == "gateway.db.ledger-a.000001.unreadable"
+        assert kept.name == f"{store.files.name}.ledger-a.000001.unreadable"
         assert kept.read_bytes() == b"hello\n"
     with failing(store):
         async with running(store, "b") as ledger:

@@ -30,9 +30,9 @@ async def show_all(visit: Visit) -> Response:
     """The list, newest first: `?q=` a part of the label, `?state=`, `?team=`, `?page=` from 1."""
     given = visit.request.query_params
     sought, state, team = (given.get(name, "").strip() for name in ("q", "state", "team"))
-    number = (
-        int(given["page"]) if given.get("page", "").isdecimal() and len(given["page"]) < 8 else 1
-    )
+    page = given.get("page", "")
+    plain = page.isascii() and page.isdecimal() and len(page) < 8
+    number = max(1, int(page)) if plain else 1
     wanted = KeyFilter.in_state(
         cast(KeyState, state) if state in _STATES else None,
         label_part=sought or None,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-import sqlite3
 from typing import Any
 
 import httpx
@@ -21,6 +19,7 @@ from gateway.money import NANO
 from gateway.records import Key
 from gateway.settings import Settings
 from gateway.specs import team_spec
+from tests.conftest import execute
 from tests.servers import TESTER, Gateway, answer, completion, serving, usage
 
 PROBES = ["/health/liveliness", "/health/liveness", "/health/readiness"]
@@ -64,11 +63,7 @@ async def test_not_ready_while_litellm_is_imported(gateway: Gateway) -> None:
 
 async def test_without_the_database_ready_until_what_is_known_is_too_old(gateway: Gateway) -> None:
     registry = gateway.app.state.services.registry
-    path = gateway.app.state.services.store.files
-
-    def rename(old: str, new: str) -> None:
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as other:
-            other.execute(f"ALTER TABLE {old} RENAME TO {new}")
+    settings = gateway.app.state.services.settings
 
     async def probed(code: int, **told: str) -> None:
         async with asyncio.timeout(20):
@@ -83,13 +78,13 @@ async def test_without_the_database_ready_until_what_is_known_is_too_old(gateway
 
     await gateway.app.state.services.lane.wait()
     # In a thread: the gateway may be writing, in this one.
-    await asyncio.to_thread(rename, "stamps", "away")
+    await asyncio.to_thread(execute, settings, "ALTER TABLE stamps RENAME TO away")
     await probed(200, status="healthy", db="Not connected")
     registry._max_stale_seconds = 0
     await probed(503, status="unhealthy", db="Not connected")
     assert (await gateway.http.get(f"{gateway.url}/health/liveness")).status_code == 200
     registry._max_stale_seconds = 300
-    await asyncio.to_thread(rename, "away", "stamps")
+    await asyncio.to_thread(execute, settings, "ALTER TABLE away RENAME TO stamps")
     await probed(200, status="healthy", db="connected")
 
 
