@@ -40,9 +40,8 @@ async def registry(store: Store) -> Registry:
 
 
 @pytest.fixture
-async def elsewhere(settings: Settings, store: Store) -> AsyncIterator[Registry]:
-    """The registry of another process on the same file, with its watch running."""
-    assert store.files == settings.database_path
+async def elsewhere(settings: Settings) -> AsyncIterator[Registry]:
+    """The registry of another process on the same database, with its watch running."""
     async with Store.open(settings) as other:
         made = Registry(other)
         await made.refresh()

@@ -9,12 +9,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.registry import POLL_SECONDS, Registry
 from gateway.settings import Settings, SettingsError
 from gateway.store import Database, Store
 from gateway.store.database import DatabaseUnusable
+from gateway.store.postgresql import PostgreSQL
 from tests.conftest import SECRET_KEY
 from tests.postgreses import PostgresServer
+from tests.servers import TESTER
+from tests.store.records import key
 from tests.store.test_database import UNTOUCHED, _names, _put
 
 
@@ -132,3 +137,56 @@ async def test_what_listens_ends_with_the_database(url: str) -> None:
     async with opened(url) as database:
         await database.changed(1)
     assert asyncio.all_tasks() == before
+
+
+# --- how soon a change is everywhere ---
+
+
+@contextlib.asynccontextmanager
+async def node(url: str) -> AsyncIterator[tuple[Store, Registry]]:
+    """A process on the database, as far as it follows changes."""
+    async with Store.open(Settings(database_url=url, secret_key=SECRET_KEY)) as store:
+        registry = Registry(store)
+        await registry.refresh()
+        watching = asyncio.create_task(registry.watch())
+        try:
+            yield store, registry
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+
+
+async def revoked_in(seconds: float, url: str) -> None:
+    """Revoke a key at one node; another must refuse it in time."""
+    issued = key("sk-a")
+    async with node(url) as (here, _), node(url) as (_, there):
+        async with asyncio.timeout(10):
+            # Also until it listens.
+            await asyncio.sleep(0.5)
+            await here.keys.add(issued, TESTER)
+            while there.key(issued.secret_hash) is None:
+                await there.refresh()
+        await here.keys.revoke([issued.id], 2000, TESTER)
+        async with asyncio.timeout(seconds):
+            while (known := there.key(issued.secret_hash)) is None or known.revoked_at is None:
+                await asyncio.sleep(0.005)
+
+
+async def test_a_revocation_is_heard_of_long_before_anybody_looks(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.registry.POLL_SECONDS", 120)
+    await revoked_in(20, url)
+
+
+async def test_a_revocation_that_nobody_was_told_of_is_known_within_a_second(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the connection that listens is dead, and nobody knows."""
+
+    async def silent(self: PostgreSQL, connection: AsyncConnection) -> None: ...
+
+    monkeypatch.setattr(PostgreSQL, "_announce", silent)
+    # By the look that is taken twice a second; the rest is for a busy machine.
+    assert POLL_SECONDS < 1
+    await revoked_in(POLL_SECONDS + 5, url)
