@@ -1,4 +1,4 @@
-"""Functions that SQLite and PostgreSQL spell differently."""
+"""What SQLite and PostgreSQL spell differently, and what one of them cannot hold."""
 
 from __future__ import annotations
 
@@ -67,3 +67,9 @@ for _kind in _SPELLINGS:
 def total(values: ColumnElement[Any]) -> ColumnElement[int]:
     """The sum of whole numbers, of none 0; PostgreSQL's own is of a type without bounds."""
     return cast(func.coalesce(func.sum(values), 0), BigInteger)
+
+
+def storable(text: str) -> str:
+    """The text without U+0000, which no text of PostgreSQL's holds, nor one that it reads out of
+    JSON."""
+    return text.replace("\0", "\ufffd")

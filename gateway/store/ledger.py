@@ -18,7 +18,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 from gateway.periods import DAY, period_start
 from gateway.records import Key, LedgerRow, Team
 from gateway.store.database import Database, uncancelled
-from gateway.store.dialects import UtcDay, total
+from gateway.store.dialects import UtcDay, storable, total
 from gateway.store.lists import among
 from gateway.store.tables import daily, ledger, transcripts
 
@@ -222,7 +222,7 @@ def _insert(connection: Connection, rows: Iterable[LedgerRow], node: str) -> Non
     get, tags = attrgetter(*names), names.index("tags")
     parameters = [[*get(row), node] for row in rows]
     for each in parameters:
-        each[tags] = json.dumps(each[tags])
+        each[tags] = json.dumps([*map(storable, each[tags])])
     connection.exec_driver_sql(statement, [tuple(each) for each in parameters])
 
 
@@ -275,7 +275,7 @@ def _sums(rows: Iterable[LedgerRow]) -> list[dict[str, Any]]:
         groups[of].append(row)
     added: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
     for (key_id, day, team_id, model, provider, tags), group in groups.items():
-        sorted_tags = json.dumps(sorted(tags), ensure_ascii=False)
+        sorted_tags = json.dumps(sorted(map(storable, tags)), ensure_ascii=False)
         names = key_id, day_of(day * DAY), team_id or "", model or "", provider or "", sorted_tags
         added[names].update(_added_up(group))
     return [dict(zip(_DIMENSIONS, names, strict=True)) | sums for names, sums in added.items()]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, String, TableValuedAlias, bindparam, column, select
 
-from gateway.store.dialects import JsonTexts
+from gateway.store.dialects import JsonTexts, storable
 
 
 def among(column_of: ColumnElement[str], wanted: Iterable[str]) -> ColumnElement[bool]:
@@ -21,5 +21,5 @@ def values_of(wanted: Iterable[str]) -> TableValuedAlias:
     They are one parameter. With one each, every number of them would make a statement of its own,
     and each connection keeps its last 128, some of 80 kB.
     """
-    given = bindparam(None, json.dumps(list(wanted)), String)
+    given = bindparam(None, json.dumps([*map(storable, wanted)]), String)
     return JsonTexts(given).table_valued(column("value", String))

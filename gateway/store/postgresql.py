@@ -15,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.store.database import Database, Queue, read_json
+from gateway.store.dialects import storable
 
 # Names what transactions of the gateway wait for, and are told of, among other programs'.
 _LOCKS = 0x6C676174
@@ -51,6 +52,7 @@ class PostgreSQL(Database):
             },
         )
         event.listen(self._engine.sync_engine, "handle_error", _on_error)
+        event.listen(self._engine.sync_engine, "before_cursor_execute", _on_execute, retval=True)
         self._reader = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -148,6 +150,23 @@ async def _begun(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             # SQLAlchemy leaves what goes wrong before there is a connection in others' words.
             raise OperationalError("", None, error) from error
         yield connection
+
+
+def _on_execute(
+    _connection: Connection,
+    _cursor: object,
+    statement: str,
+    given: Any,
+    _context: object,
+    many: bool,
+) -> tuple[str, Any]:
+    """Have U+0000 replaced: callers and models say it where they like, and what is stored with it
+    must not fail for that."""
+    return statement, [_all_storable(each) for each in given] if many else _all_storable(given)
+
+
+def _all_storable(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(storable(each) if isinstance(each, str) else each for each in values)
 
 
 def _on_error(context: ExceptionContext) -> None:

@@ -20,6 +20,7 @@ from gateway.settings import Settings
 from gateway.store import Store
 from gateway.store.ledger import Transcript, day_of
 from gateway.store.tables import daily, ledger, transcripts
+from gateway.usage import UsageFilter
 from tests.ledgers import ledger_row, milliseconds
 from tests.store.records import key, team
 
@@ -72,6 +73,20 @@ async def test_a_row_comes_back_as_it_was_written(store: Store) -> None:
     bare = ledger_row(served_model=None, deployment_id=None, provider=None, cost=None)
     await store.ledger.write([full, bare], [])
     assert await store.ledger.after(0, 10) == [(1, full), (2, bare)]
+
+
+async def test_what_a_caller_says_may_hold_null_characters(store: Store) -> None:
+    row = ledger_row(model="g\0", error="\0", request_id="\0r", end_user="\0", tags=("b\0", "\0a"))
+    await store.ledger.write([row, ledger_row()], [])
+    first, _ = await rows(store)
+    assert (first.id, first.tags) == (row.id, ("b\ufffd", "\ufffda"))
+    assert await store.ledger.unequal_days() == []
+    by_tag = await store.usage.report(UsageFilter(), ["tag"])
+    assert {group.values for group in by_tag.groups} == {("b\ufffd",), ("\ufffda",), ("",)}
+    # As it was said, it is found.
+    found, _ = await store.usage.requests(UsageFilter(end_user="\0"), 10)
+    assert [each.id for each in found] == [row.id]
+    assert await store.usage.last_used(["\0"]) == {}
 
 
 async def test_rows_add_up_by_day_and_by_what_they_have_in_common(store: Store) -> None:
