@@ -45,20 +45,6 @@ _SUMS = (
 )
 
 
-def _adding() -> TextClause:
-    """Adds sums to those of the day, in words that PostgreSQL knows too. SQLAlchemy would compile
-    it anew for every few rows, which takes longer than to store them."""
-    added = upsert(daily)
-    statement = added.on_conflict_do_update(
-        index_elements=_DIMENSIONS,
-        set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
-    )
-    return text(str(statement.compile(dialect=sqlite.dialect(paramstyle="named"))))
-
-
-_ADD_SUMS = _adding()
-
-
 @dataclass(frozen=True, slots=True)
 class Transcript:
     """What one request asked and was answered, as JSON text, already redacted."""
@@ -207,7 +193,7 @@ def _write(
     if not fresh:
         return None
     _insert(connection, fresh, node)
-    connection.execute(_ADD_SUMS, _sums(fresh))
+    connection.execute(_adding(connection.dialect.name), _sums(fresh))
     added_ids = {row.id for row in fresh}
     kept = [asdict(each) for each in transcripts_of if each.id in added_ids]
     if kept:
@@ -233,6 +219,20 @@ def _insertion(dialect: Dialect) -> tuple[str, list[str]]:
     compiled = insert(ledger).inline().compile(dialect=dialect, column_keys=[*_NAMES, "node"])
     names = compiled.positiontup or []
     return str(compiled), names[:-1]
+
+
+@functools.cache
+def _adding(dialect: str) -> TextClause:
+    """Adds sums to those of the day, in words that both know. SQLAlchemy would compile it anew for
+    every few rows, which takes longer than to store them."""
+    added = upsert(daily)
+    # See the table's index.
+    tags = text("md5(tags)") if dialect == "postgresql" else daily.c.tags
+    statement = added.on_conflict_do_update(
+        index_elements=[*_DIMENSIONS[:-1], tags],
+        set_={name: daily.c[name] + added.excluded[name] for name in _SUMS},
+    )
+    return text(str(statement.compile(dialect=sqlite.dialect(paramstyle="named"))))
 
 
 def current_period(owner: Key | Team, now: int) -> int | None:

@@ -52,6 +52,8 @@ async def _names(database: Database) -> set[str]:
 # --- its schema ---
 
 
+# PostgreSQL's, which it is compared with.
+@pytest.mark.filterwarnings("ignore:autogenerate skipping .* index 'daily_key':UserWarning")
 async def test_migrating_makes_the_schema_of_the_tables_module(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
         # PostgreSQL is asked whether defaults are equal, which JSON has no operator for.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections import defaultdict
 from dataclasses import replace
 from typing import Any
@@ -87,6 +88,17 @@ async def test_what_a_caller_says_may_hold_null_characters(store: Store) -> None
     found, _ = await store.usage.requests(UsageFilter(end_user="\0"), 10)
     assert [each.id for each in found] == [row.id]
     assert await store.usage.last_used(["\0"]) == {}
+
+
+async def test_tags_may_be_as_long_as_they_are_let_be(store: Store) -> None:
+    # Twenty of a key's, and twenty of a caller's; at random, since PostgreSQL would press them.
+    letters = random.Random(1).choices([chr(n) for n in range(0x4E00, 0x9000)], k=20 * (256 + 64))
+    of_key = ["".join(letters[n : n + 256]) for n in range(0, 20 * 256, 256)]
+    of_caller = ["".join(letters[n : n + 64]) for n in range(20 * 256, 20 * 320, 64)]
+    row = ledger_row(tags=(*of_key, *of_caller), cost=3)
+    for each in (row, replace(row, id="again"), ledger_row(tags=tuple(of_key))):
+        await store.ledger.write([each], [])
+    assert sorted(each["requests"] for each in (await sums(store)).values()) == [1, 2]
 
 
 async def test_rows_add_up_by_day_and_by_what_they_have_in_common(store: Store) -> None:

@@ -156,12 +156,17 @@ def _create_daily() -> None:
         "cost",
         "latency_ms",
     )
+    postgresql = op.get_bind().dialect.name == "postgresql"
     op.create_table(
         "daily",
         *(sa.Column(name, sa.String, nullable=False) for name in dimensions),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in counts),
         *(sa.Column(name, sa.BigInteger, nullable=False) for name in sums),
-        sa.PrimaryKeyConstraint(*dimensions),
+        # See tables.py.
+        *() if postgresql else (sa.PrimaryKeyConstraint(*dimensions),),
     )
+    if postgresql:
+        key = (*dimensions[:-1], sa.text("md5(tags)"))
+        op.create_index("daily_key", "daily", key, unique=True)
     op.create_index("daily_day", "daily", ["day"])
     op.create_index("daily_team", "daily", ["team_id", "day"])
