@@ -28,6 +28,8 @@ async def stored(gateway: Gateway) -> list[str]:
         ({}, {"metadata": {"tags": ["x"], "run": "7"}}, ["x"]),
         ({}, {"metadata": {"tags": ["x"]}}, ["x"]),
         ({"x-litellm-tags": "a"}, {"tags": ["b"], "metadata": {"tags": ["c"]}}, ["a", "b", "c"]),
+        # Not every database holds null characters, and none loses a row for them.
+        ({}, {"tags": ["a\0", "\0"], "user": "\0"}, ["a\ufffd", "\ufffd"]),
         # A text is OpenAI's metadata.
         ({}, {"metadata": {"tags": "x"}}, []),
     ],
