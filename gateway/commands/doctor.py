@@ -8,14 +8,15 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
-from gateway.commands.output import PROBLEM, Json, print_json, print_table
+from gateway.commands.findings import Finding, integrity, ledger, report, secret_key
+from gateway.commands.output import Json
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,26 +29,9 @@ _MALICIOUS_LITELLM = ("1.82.7", "1.82.8", "1.107.0")
 _IMPLANTS = ("litellm_init.pth", "cook.pth", "cook.py", "sitecustomize.py")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found, and how to mend it."""
-
-    check: str
-    state: Literal["ok", "warning", "problem"]
-    detail: str
-    remedy: str = ""
-
-
 def doctor(context: typer.Context, as_json: Json = False) -> None:
     """Check the installation, the database and the secrets."""
-    findings = asyncio.run(_examine(context.obj))
-    if as_json:
-        print_json([asdict(finding) for finding in findings])
-    else:
-        rows = ((f.check, f.state, f.detail, f.remedy) for f in findings)
-        print_table(("CHECK", "STATE", "FOUND", "TO MEND IT"), rows, "Nothing was checked.")
-    if any(finding.state == "problem" for finding in findings):
-        raise typer.Exit(PROBLEM)
+    report(asyncio.run(_examine(context.obj)), as_json)
 
 
 async def _examine(settings: Settings) -> list[Finding]:
@@ -100,19 +84,17 @@ def _implants(folders: list[str]) -> list[Finding]:
 async def _database(store: Store) -> AsyncIterator[Finding]:
     from gateway.store.sqlite import SQLite
 
-    damage = await store.database.check_integrity()
-    shown = store.database.shown
-    if damage:
-        yield Finding("database", "problem", f"{shown}: {damage[0]}", "restore it from a backup")
-    else:
-        yield Finding("database", "ok", shown)
+    yield await integrity(store)
     if isinstance(store.database, SQLite):
         yield _mode("database file", store.database.path)
     if store.key_file is not None and store.key_file.exists():
         yield _mode("secret key file", store.key_file)
-    async for finding in _secrets(store):
-        yield finding
-    async for finding in _ledger(store):
+    opened = await secret_key(store)
+    yield opened
+    if opened.state == "ok":
+        async for finding in _models(store):
+            yield finding
+    for finding in await ledger(store):
         yield finding
     keys = [key for key in await store.keys.all() if key.revoked_at is None]
     if any(key.is_admin for key in keys):
@@ -121,16 +103,11 @@ async def _database(store: Store) -> AsyncIterator[Finding]:
         yield Finding("admin key", "warning", "none yet", "the first start makes and prints one")
 
 
-async def _secrets(store: Store) -> AsyncIterator[Finding]:
+async def _models(store: Store) -> AsyncIterator[Finding]:
     from gateway.errors import Misconfigured
-    from gateway.vault import VaultError, resolve_references
+    from gateway.vault import resolve_references
 
-    try:
-        models = await store.models.all()
-    except VaultError as error:
-        yield Finding("secret key", "problem", str(error), "set GATEWAY_SECRET_KEY")
-        return
-    yield Finding("secret key", "ok", f"opens all {len(models)} models")
+    models = await store.models.all()
     async for finding in _prices(store, models):
         yield finding
     async for finding in _routing(store, models):
@@ -175,28 +152,6 @@ async def _routing(store: Store, models: list[Model]) -> AsyncIterator[Finding]:
     catalogue = Catalogue(models, settings.model_group_alias)
     for name, problem in loose_ends(asdict(settings), catalogue):
         yield Finding(name, "warning", problem, f"register it, or gateway settings set {name}")
-
-
-async def _ledger(store: Store) -> AsyncIterator[Finding]:
-    from gateway.left_behind import unreadable
-
-    unequal = await store.ledger.unequal_days()
-    if unequal:
-        yield Finding(
-            "ledger",
-            "problem",
-            f"its rows and the daily sums differ on {', '.join(unequal)}",
-            "restore the database from a backup, and tell the gateway's makers",
-        )
-    else:
-        yield Finding("ledger", "ok", "its rows and the daily sums agree")
-    for kept in unreadable(store.files):
-        yield Finding(
-            "ledger journal",
-            "warning",
-            f"{kept} holds requests of another version's that could not be stored",
-            "start the version that wrote it once with this file called .jsonl again",
-        )
 
 
 def _mode(check: str, path: Path) -> Finding:
