@@ -49,6 +49,13 @@ def journal_path(database: Path, node: str) -> Path:
     return database.with_name(f"{database.name}.ledger-{node}.jsonl")
 
 
+def journals(database: Path) -> tuple[list[Path], list[Path]]:
+    """Those of processes that run on this host, and what others have left that is to be stored."""
+    pattern = _pattern(database, ".jsonl")
+    left = [orphan.path for orphan in orphans(database.parent, pattern)]
+    return sorted(set(database.parent.glob(pattern)) - set(left)), left
+
+
 def unreadable(database: Path) -> list[Path]:
     """Journals that could not be read, and wait for somebody to look at them."""
     return sorted(database.parent.glob(_pattern(database, ".unreadable")))

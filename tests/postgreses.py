@@ -104,10 +104,10 @@ class PostgresServer:
             return pool.submit(asyncio.run, run()).result()
 
     @contextlib.contextmanager
-    def fresh(self) -> Iterator[str]:
-        """The URL of an empty database."""
+    def fresh(self, of: str = "template1") -> Iterator[str]:
+        """The URL of a new database, as another is, which is empty without one."""
         name = f"fresh_{secrets.token_hex(8)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {of}")
         yield self.url(name)
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

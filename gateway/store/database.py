@@ -9,23 +9,26 @@ import asyncio
 import functools
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.errors import GatewayError
-from gateway.store.tables import identity, stamps
+from gateway.store.tables import identity, metadata, stamps
 
 Topic = Literal["models", "keys", "teams", "settings"]
 Queue = Literal["changes", "ledger"]
 """Of the writers in one queue, each begins when the one before has committed."""
+
+UNFINISHED = "copy of "
+"""The name of a database begins with it, as long as that of another is being copied to it."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -76,9 +79,11 @@ class Database(ABC):
 
     Attributes:
         shown: What it is, for messages; without a password.
+        holds_null: Whether a text in it may hold U+0000.
     """
 
     shown: str
+    holds_null = True
 
     def __init__(self) -> None:
         self._subscribers: list[Callable[[], Awaitable[object]]] = []
@@ -93,25 +98,40 @@ class Database(ABC):
         Raises:
             DatabaseUnusable: The message says what is wrong with it.
         """
-        try:
+        with self._usable():
             await self._prepare()
             current = await self.version()
             if current == head():
                 return
-            if current is not None and current not in versions():
-                raise DatabaseUnusable(
-                    f"The database {self.shown} was written by a newer gateway, or by another "
-                    f"program (schema {current}, this one knows {head()}); upgrade the gateway"
-                )
+            self._refuse_unknown(current)
             async with self.append() as connection:
                 await connection.run_sync(_upgrade)
-        except DBAPIError as error:
-            raise DatabaseUnusable(f"Cannot use the database {self.shown}: {error.orig}") from error
+
+    async def check_version(self) -> None:
+        """See that the schema is of this version, and change nothing.
+
+        Raises:
+            DatabaseUnusable: It is not, or cannot be read.
+        """
+        current = await self.version()
+        if current is None:
+            raise DatabaseUnusable(f"The database {self.shown} holds nothing of a gateway's")
+        self._refuse_unknown(current)
+        if current != head():
+            raise DatabaseUnusable(
+                f"The database {self.shown} has schema {current}, and this version of the gateway "
+                f"needs {head()}: `gateway db migrate` brings it there"
+            )
 
     async def version(self) -> str | None:
-        """The schema's version; None where it has none yet."""
-        async with self.read() as connection:
-            return await connection.run_sync(_version)
+        """The schema's version; None where it has none yet.
+
+        Raises:
+            DatabaseUnusable: It cannot be read.
+        """
+        with self._usable():
+            async with self.read() as connection:
+                return await connection.run_sync(_version)
 
     @abstractmethod
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -164,10 +184,35 @@ class Database(ABC):
             return {row.topic: row.value for row in rows}
 
     async def identity(self) -> str:
-        """A name that was made with the database; a copy has the same."""
+        """A name that was made with the database; a copy has the same.
+
+        Raises:
+            DatabaseUnusable: Another database is being copied to it.
+        """
         async with self.read() as connection:
             name: str = (await connection.execute(select(identity.c.id))).scalar_one()
+        if name.startswith(UNFINISHED):
+            raise DatabaseUnusable(
+                f"The database {self.shown} is a copy that is not finished: run `gateway db copy` "
+                "again, which goes on where it was"
+            )
         return name
+
+    async def rows(self) -> dict[str, int]:
+        """How many rows each table has."""
+        async with self.read() as connection:
+            return {
+                name: await connection.scalar(select(func.count()).select_from(table)) or 0
+                for name, table in metadata.tables.items()
+            }
+
+    @abstractmethod
+    async def last_position(self, connection: AsyncConnection, table: str) -> int:
+        """The last position that a table gave, be it of a row that is gone; 0 for none."""
+
+    @abstractmethod
+    async def go_on_after(self, connection: AsyncConnection, table: str, position: int) -> None:
+        """Have the next row of a table get the position after this one."""
 
     @abstractmethod
     async def check_integrity(self) -> list[str]:
@@ -183,6 +228,21 @@ class Database(ABC):
 
     @abstractmethod
     async def close(self) -> None: ...
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Raises DatabaseUnusable for what the database, or the way to it, has failed with."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise DatabaseUnusable(f"Cannot use the database {self.shown}: {error.orig}") from error
+
+    def _refuse_unknown(self, version: str | None) -> None:
+        if version is not None and version not in versions():
+            raise DatabaseUnusable(
+                f"The database {self.shown} was written by a newer gateway, or by another "
+                f"program (schema {version}, this one knows {head()}); upgrade the gateway"
+            )
 
     async def _prepare(self) -> None:
         """What comes before the first look at it."""

@@ -16,6 +16,19 @@ class JsonTexts(FunctionElement[str]):
     inherit_cache = True
 
 
+class JsonItems(FunctionElement[Any]):
+    """The items of a JSON array as JSON, each a row; to be given as a text."""
+
+    inherit_cache = True
+
+
+class JsonText(FunctionElement[Any]):
+    """A column's JSON as it was written; with SQLite, a number that stands alone is one."""
+
+    type = String()
+    inherit_cache = True
+
+
 class JsonLength(FunctionElement[int]):
     """How many items a JSON array has; to be given as JSON or as a text."""
 
@@ -39,6 +52,8 @@ class UtcHour(FunctionElement[str]):
 
 _SPELLINGS: dict[type[FunctionElement[Any]], tuple[str, str]] = {
     JsonTexts: ("json_each({})", "json_array_elements_text(CAST({} AS json))"),
+    JsonItems: ("json_each({})", "json_array_elements(CAST({} AS json))"),
+    JsonText: ("{}", "CAST({} AS text)"),
     JsonLength: ("json_array_length({})", "json_array_length(CAST({} AS json))"),
     UtcDay: (
         "strftime('%Y-%m-%d', {} / 1000, 'unixepoch')",

@@ -10,7 +10,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import URL, Connection, ExceptionContext, event, func, select, text
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    ExceptionContext,
+    cast,
+    event,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import REGCLASS
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -32,6 +43,8 @@ T = TypeVar("T")
 class PostgreSQL(Database):
     """Readers see one state (REPEATABLE READ). Writers of a queue wait for an advisory lock, in all
     processes, so that stamps and positions become visible in their order."""
+
+    holds_null = False
 
     def __init__(self, url: URL) -> None:
         super().__init__()
@@ -107,6 +120,15 @@ class PostgreSQL(Database):
     async def _announce(self, connection: AsyncConnection) -> None:
         await connection.execute(select(func.pg_notify(_CHANNEL, "")))
 
+    async def last_position(self, connection: AsyncConnection, table: str) -> int:
+        last = func.pg_sequence_last_value(_sequence(table))
+        return await connection.scalar(select(last)) or 0
+
+    async def go_on_after(self, connection: AsyncConnection, table: str, position: int) -> None:
+        # A sequence begins at 1, which is given or still to be.
+        moved = func.setval(_sequence(table), max(position, 1), position > 0)
+        await connection.execute(select(moved))
+
     async def check_integrity(self) -> list[str]:
         # The server's own affair: it checks what it reads.
         return []
@@ -131,6 +153,11 @@ class PostgreSQL(Database):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._engine.dispose()
+
+
+def _sequence(table: str) -> ColumnElement[str]:
+    """What gives the positions of a table."""
+    return cast(func.pg_get_serial_sequence(table, "position"), REGCLASS)
 
 
 def _for_driver(url: URL) -> URL:

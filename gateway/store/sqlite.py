@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -106,6 +108,20 @@ class SQLite(Database):
         with self._appender.begin() as connection:
             return work(connection)
 
+    async def version(self) -> str | None:
+        # To look is not to make the file.
+        return await super().version() if self.path.exists() else None
+
+    async def last_position(self, connection: AsyncConnection, table: str) -> int:
+        query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+        return await connection.scalar(query, {"name": table}) or 0
+
+    async def go_on_after(self, connection: AsyncConnection, table: str, position: int) -> None:
+        gone = text("DELETE FROM sqlite_sequence WHERE name = :name")
+        await connection.execute(gone, {"name": table})
+        last = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :seq)")
+        await connection.execute(last, {"name": table, "seq": position})
+
     async def check_integrity(self) -> list[str]:
         try:
             async with self.read() as connection:
@@ -133,6 +149,35 @@ class SQLite(Database):
         self._thread.shutdown()
         self._appender.dispose()
         await self._engine.dispose()
+
+
+def backup(database: Path, path: Path) -> None:
+    """Write a database, as it is now, to a new file (mode 0600), while others read and write.
+
+    The file has its name only once it is whole. What was removed from the tables is not in it.
+
+    Raises:
+        FileExistsError: There is such a file.
+        DatabaseUnusable: It cannot be written; or the database, or what was written, is damaged.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as draft:
+            try:
+                with closing(sqlite3.connect(database)) as opened:
+                    opened.execute("VACUUM INTO ?", (draft.name,))
+                with closing(sqlite3.connect(draft.name)) as copy:
+                    found = copy.execute("PRAGMA integrity_check").fetchone()[0]
+                if found != "ok":
+                    raise DatabaseUnusable(f"The copy of {database} is damaged: {found}")
+                os.fsync(draft.fileno())
+                os.rename(draft.name, path)
+            except BaseException:
+                os.unlink(draft.name)
+                raise
+    except (OSError, sqlite3.Error) as error:
+        raise DatabaseUnusable(f"Cannot copy {database} to {path}: {error}") from error
 
 
 def _on_connect(connection: Any, _record: object) -> None:

@@ -65,20 +65,24 @@ class Store:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[Store]:
-        """A store on a migrated database, closed at the end.
+    async def open(cls, settings: Settings, *, migrate: bool = True) -> AsyncIterator[Store]:
+        """A store on a database of this version, closed at the end.
 
         Raises:
             SettingsError: See `Settings.database_path`; or there is no driver for the database.
-            DatabaseUnusable: See `Database.migrate`.
+            DatabaseUnusable: See `Database.migrate`, or `check_version` where that is not to be
+                done; and `Database.identity`.
         """
         store = cls(settings)
         try:
-            await store.database.migrate()
+            if migrate:
+                await store.database.migrate()
+            else:
+                await store.database.check_version()
+            identity = await store.database.identity()
             if settings.database_path is None:
                 # The files of two databases' gateways may be in one folder.
-                name = f"gateway-{await store.database.identity()}"
-                store.files = settings.data_dir / name
+                store.files = settings.data_dir / f"gateway-{identity}"
             yield store
         finally:
             await store.database.close()
