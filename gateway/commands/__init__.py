@@ -4,8 +4,8 @@ Modules here import what they need inside their functions where that is heavy: `
 must not wait for SQLAlchemy, Starlette or litellm.
 
 Exit codes: 0 done; 1 failed; 2 wrong usage or an invalid value; 3 no such model, key or team;
-4 a check (`config check`, `doctor`, `models test`) found a problem; 100 the gate of an evaluation
-is not passed.
+4 a check (`config check`, `db check`, `doctor`, `models test`) found a problem; 100 the gate of an
+evaluation is not passed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gateway.commands import (
     admin,
     audit,
     config,
+    db,
     demo,
     doctor,
     evals,
@@ -56,6 +57,7 @@ app.add_typer(settings.app, name="settings")
 app.add_typer(usage.app, name="usage")
 app.add_typer(evals.app, name="evals")
 app.add_typer(admin.app, name="admin")
+app.add_typer(db.app, name="db")
 app.command()(serve.serve)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
