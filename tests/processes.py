@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from gateway.settings import Settings
+
 ROOT = Path(__file__).parent.parent
 COMMAND = [sys.executable, "-W", "error::ResourceWarning", str(ROOT / "cli.py")]
 
@@ -24,6 +26,15 @@ def environment(directory: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     # Off a terminal nothing is coloured or asked, as in a pipe.
     return kept | {"GATEWAY_DATABASE_URL": f"sqlite:///{directory}/gateway.db"} | more
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """What has a process keep its data where these settings say."""
+    found = {"GATEWAY_DATABASE_URL": settings.database_url}
+    if settings.database_path is None:
+        found |= {"GATEWAY_DATA_DIR": str(settings.data_dir)}
+        found |= {"GATEWAY_SECRET_KEY": str(settings.secret_key)}
+    return found
 
 
 def run(

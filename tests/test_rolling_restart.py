@@ -21,8 +21,9 @@ from cryptography.x509.oid import NameOID
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from gateway.settings import Settings
 from tests.conftest import ADMIN_KEY
-from tests.processes import ROOT, free_port, serve_at
+from tests.processes import ROOT, free_port, serve_at, variables
 from tests.redises import RedisServer
 from tests.servers import FakeProvider, Json, answer, chunks, completion, http_client
 
@@ -223,15 +224,18 @@ async def until_ready(node: str) -> None:
 
 
 async def test_no_call_fails_while_nodes_are_restarted(
-    tmp_path: Path, provider: FakeProvider, redis_server: RedisServer
+    settings: Settings, tmp_path: Path, provider: FakeProvider, redis_server: RedisServer
 ) -> None:
     provider.behaviour = plain_or_streamed
     ports = free_port(), free_port()
     urls = [f"http://127.0.0.1:{port}" for port in ports]
-    settings = {"GATEWAY_ADMIN_KEY": ADMIN_KEY, "GATEWAY_REDIS_URL": redis_server.url}
+    told = variables(settings) | {
+        "GATEWAY_ADMIN_KEY": ADMIN_KEY,
+        "GATEWAY_REDIS_URL": redis_server.url,
+    }
     async with (
         nginx(tmp_path / "nginx", ports) as (proxy, said),
-        two_nodes(tmp_path, ports, settings) as nodes,
+        two_nodes(tmp_path, ports, told) as nodes,
     ):
         load = Load(proxy, await set_up(urls, provider))
         async with load.kept_up():
@@ -239,7 +243,7 @@ async def test_no_call_fails_while_nodes_are_restarted(
             for number, node in enumerate(nodes):
                 await node.aclose()
                 await load.until(more=50)
-                again = serve_at(ports[number], tmp_path, **settings)
+                again = serve_at(ports[number], tmp_path, **told)
                 await node.enter_async_context(again)
                 await until_ready(urls[number])
                 await load.until(more=100)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.commands import main
-from gateway.settings import Settings
+from tests.processes import variables
 
 
 @dataclass
@@ -46,10 +46,8 @@ def run(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GATEWAY_DATABASE_URL", f"sqlite:///{tmp_path}/gateway.db")
     if database_kind == "postgresql":
-        settings: Settings = request.getfixturevalue("settings")
-        monkeypatch.setenv("GATEWAY_DATABASE_URL", settings.database_url)
-        monkeypatch.setenv("GATEWAY_DATA_DIR", str(settings.data_dir))
-        monkeypatch.setenv("GATEWAY_SECRET_KEY", str(settings.secret_key))
+        for name, value in variables(request.getfixturevalue("settings")).items():
+            monkeypatch.setenv(name, value)
 
     def command(*arguments: str, stdin: str = "") -> Result:
         monkeypatch.setattr(sys, "argv", ["gateway", *arguments])
