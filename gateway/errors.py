@@ -22,7 +22,8 @@
 
 Others are raised below HTTP and defined where that happens. They stop a start or a command:
 SettingsError (`settings`), VaultError and WeakKey (`vault`), DatabaseUnusable (`store.database`),
-ConfigUnreadable and ConfigRefused (`config.values`). NoRedis (`cache.redis`) turns the cache off.
+CopyRefused (`store.copying`), ConfigUnreadable and ConfigRefused (`config.values`). NoRedis
+(`cache.redis`) turns the cache off, and Unreachable (`shared.outage`) is NotReady without it.
 Unsupported (`specs.routing`) is InvalidField for what LiteLLM has and the gateway has not, and
 BadDataset (`evals.datasets.rows`) for rows that are no cases. BadRequest (`http.litellm.errors`) is
 400 on LiteLLM's management routes.

@@ -194,8 +194,9 @@ async def test_calls_go_on_while_it_is_gone(
         assert (await client.manage("POST", "/keys", {})).status_code == 201
         assert (await client.ask("GET", "/v1/models", "sk-nobody-knows")).status_code == 401
         await until_booked(postgres_server, client)
-        shown = (await client.manage("GET", f"/keys/{keys[1]['id']}")).json()
-        assert shown["spend"] == client.answered[keys[1]["id"]] * COST / 10**9
+        told = await client.manage("GET", f"/keys/{keys[1]['id']}")
+        assert told.status_code == 200, told.text
+        assert told.json()["spend"] == client.answered[keys[1]["id"]] * COST / 10**9
     assert list(tmp_path.glob("*.ledger-*")) == []
 
 

@@ -226,7 +226,7 @@ async def test_a_run_that_may_be_another_process_s_is_waited_for(cli: Cli) -> No
         # As one that was killed a moment ago.
         database.execute(
             "UPDATE eval_runs SET status = 'running', owner = 'dead', max_cost = NULL, beat_at = ?",
-            (int(time.time()) - DEAD_AFTER_SECONDS,),
+            (int(time.time()) - DEAD_AFTER_SECONDS + 4,),
         )
     _, err = await cli.evals("resume", run["id"])
     assert f"Waiting to see whether {run['id']} is running" in err
