@@ -149,6 +149,7 @@ def test_all_deployments_of_a_name_are_removed_with_all(run: Run) -> None:
     assert run("models", "remove", "m", "--all").code == 3
 
 
+@pytest.mark.sqlite
 def test_on_a_terminal_the_key_is_asked_for_and_hidden(run: Run, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -178,6 +179,7 @@ def test_on_a_terminal_the_key_is_asked_for_and_hidden(run: Run, tmp_path: Path)
     assert run("models", "show", "m", "--json").json["api_key"] == "[hidden]"
 
 
+@pytest.mark.sqlite
 async def test_trying_a_model_makes_one_real_call(
     run: Run, tmp_path: Path, provider: FakeProvider
 ) -> None:
@@ -191,6 +193,7 @@ async def test_trying_a_model_makes_one_real_call(
     assert [received.path for received in provider.received] == ["/v1/chat/completions"]
 
 
+@pytest.mark.sqlite
 async def test_a_model_that_fails_says_how_to_mend_it(
     run: Run, tmp_path: Path, provider: FakeProvider
 ) -> None:
