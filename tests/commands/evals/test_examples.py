@@ -30,6 +30,9 @@ from gateway.settings import Settings
 from tests.commands.conftest import Result, Run
 from tests.servers import FakeProvider, Json, answer, completion, usage
 
+# Commands are processes of their own here.
+pytestmark = pytest.mark.sqlite
+
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 
 _BLOCK = re.compile(r"```sh\n(.*?)```(?:\s*```text\n(.*?)```)?", re.S)
