@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, ColumnElement, String, cast, func
 from sqlalchemy.ext.compiler import compiles
@@ -10,73 +10,70 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class JsonTexts(FunctionElement[str]):
+class _Spelled(FunctionElement[Any]):
+    """A function, in the words of each; what it is given takes the place of `{}`."""
+
+    sqlite: ClassVar[str]
+    postgresql: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # SQLAlchemy asks each class for its own word that nothing of it is missing in cache keys.
+        cls.inherit_cache = True
+
+
+@compiles(_Spelled)
+def _(element: _Spelled, compiler: SQLCompiler, **named: Any) -> str:
+    spelling: str = getattr(element, compiler.dialect.name)
+    return spelling.format(compiler.process(element.clauses, **named))
+
+
+class JsonTexts(_Spelled):
     """The texts of a JSON array, each a row; to be given as JSON or as a text."""
 
-    inherit_cache = True
+    sqlite = "json_each({})"
+    postgresql = "json_array_elements_text(CAST({} AS json))"
 
 
-class JsonItems(FunctionElement[Any]):
+class JsonItems(_Spelled):
     """The items of a JSON array as JSON, each a row; to be given as a text."""
 
-    inherit_cache = True
+    sqlite = "json_each({})"
+    postgresql = "json_array_elements(CAST({} AS json))"
 
 
-class JsonText(FunctionElement[Any]):
+class JsonText(_Spelled):
     """A column's JSON as it was written; with SQLite, a number that stands alone is one."""
 
     type = String()
-    inherit_cache = True
+    sqlite = "{}"
+    postgresql = "CAST({} AS text)"
 
 
-class JsonLength(FunctionElement[int]):
+class JsonLength(_Spelled):
     """How many items a JSON array has; to be given as JSON or as a text."""
 
     type = BigInteger()
-    inherit_cache = True
+    sqlite = "json_array_length({})"
+    postgresql = "json_array_length(CAST({} AS json))"
 
 
-class UtcDay(FunctionElement[str]):
+class UtcDay(_Spelled):
     """The day in UTC of a time in milliseconds: `2026-11-24`."""
 
     type = String()
-    inherit_cache = True
+    sqlite = "strftime('%Y-%m-%d', {} / 1000, 'unixepoch')"
+    postgresql = "to_char(to_timestamp({} / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
 
 
-class UtcHour(FunctionElement[str]):
+class UtcHour(_Spelled):
     """The hour in UTC of a time in milliseconds: `2026-11-24T13:00:00Z`."""
 
     type = String()
-    inherit_cache = True
-
-
-_SPELLINGS: dict[type[FunctionElement[Any]], tuple[str, str]] = {
-    JsonTexts: ("json_each({})", "json_array_elements_text(CAST({} AS json))"),
-    JsonItems: ("json_each({})", "json_array_elements(CAST({} AS json))"),
-    JsonText: ("{}", "CAST({} AS text)"),
-    JsonLength: ("json_array_length({})", "json_array_length(CAST({} AS json))"),
-    UtcDay: (
-        "strftime('%Y-%m-%d', {} / 1000, 'unixepoch')",
-        "to_char(to_timestamp({} / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
-    ),
-    UtcHour: (
-        "strftime('%Y-%m-%dT%H:00:00Z', {} / 1000, 'unixepoch')",
-        """to_char(to_timestamp({} / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":00:00Z"')""",
-    ),
-}
-
-
-def _spelled(position: int) -> Any:
-    def compiled(element: FunctionElement[Any], compiler: SQLCompiler, **named: Any) -> str:
-        spelling = _SPELLINGS[type(element)][position]
-        return spelling.format(compiler.process(element.clauses, **named))
-
-    return compiled
-
-
-for _kind in _SPELLINGS:
-    compiles(_kind, "sqlite")(_spelled(0))
-    compiles(_kind, "postgresql")(_spelled(1))
+    sqlite = "strftime('%Y-%m-%dT%H:00:00Z', {} / 1000, 'unixepoch')"
+    postgresql = (
+        """to_char(to_timestamp({} / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":00:00Z"')"""
+    )
 
 
 def total(values: ColumnElement[Any]) -> ColumnElement[int]:
