@@ -20,11 +20,10 @@ from gateway.errors import BudgetExceeded, NotReady, RateLimited
 from gateway.ledger import Ledger
 from gateway.money import dollars
 from gateway.records import Key, LedgerRow, Team
+from gateway.store.database import ANSWER_SECONDS
 from gateway.store.ledger import Charge, LedgerStore, current_period
 
 FOLLOW_SECONDS = 0.5
-# A database that has not answered by then is taken for one that cannot be read.
-_ANSWER_SECONDS = 5.0
 _PAGE = 1000
 _FEW_ACCOUNTS = 250
 
@@ -256,7 +255,7 @@ class Budgets:
 async def stored_spending(store: LedgerStore, owner: Owner, since: int | None) -> tuple[int, int]:
     """What the database says, and the last position counted. Raises NotReady."""
     try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
+        async with asyncio.timeout(ANSWER_SECONDS):
             return await store.spent("key" if isinstance(owner, Key) else "team", owner.id, since)
     except (SQLAlchemyError, TimeoutError) as error:
         log.error("Cannot read what %s spent: %s", owner.id, error)

@@ -26,7 +26,7 @@ from gateway.left_behind import journal_path, take_over
 from gateway.records import LedgerRow
 from gateway.settings import DEFAULT_SPOOL_BYTES
 from gateway.spool import Entry, Spool
-from gateway.store.database import uncancelled
+from gateway.store.database import ANSWER_SECONDS, uncancelled
 from gateway.store.ledger import LedgerStore, Transcript
 
 # Rows gather this long before they are stored; nobody waits for that.
@@ -38,8 +38,6 @@ SPOOL_ROWS = 5_000
 _SPOOL_JOURNAL = 64 * 1024 * 1024
 # What may wait where the disk takes no more.
 MOST_WAITING = 10_000
-# A database that has not answered by then is taken for one that fails.
-_ANSWER_SECONDS = 5.0
 _PATIENCE_SECONDS = 5.0
 _RETRY_SECONDS = 1.0
 # Between two batches from the disk, for other writers.
@@ -257,7 +255,7 @@ class Ledger:
         # It goes on: were it given up, nobody would know what it has stored.
         task = asyncio.ensure_future(self._store.write(rows, kept, self._node))
         self._write = _Write(task, rows, [entry.note for entry in batch], spooled)
-        await asyncio.wait({task}, timeout=_ANSWER_SECONDS)
+        await asyncio.wait({task}, timeout=ANSWER_SECONDS)
         self._end_write()
 
     def _end_write(self) -> None:

@@ -21,10 +21,9 @@ from gateway.pricing import Prices, prices_of
 from gateway.records import CallSettings, Key, Model, Team
 from gateway.settings import DEFAULT_MAX_STALE_SECONDS
 from gateway.store import Store
+from gateway.store.database import ANSWER_SECONDS
 
 POLL_SECONDS = 0.5
-# A database that has not answered by then is taken for one that cannot be read.
-_ANSWER_SECONDS = 5.0
 # Whoever sends wrong keys has the database read no more often.
 _SOONEST_SECONDS = 0.02
 _MOST_MADE = 1000
@@ -133,7 +132,7 @@ class Registry:
             VaultError: A model was sealed with another secret key.
             TimeoutError: The database does not answer.
         """
-        async with self._refreshing, asyncio.timeout(_ANSWER_SECONDS) as limit:
+        async with self._refreshing, asyncio.timeout(ANSWER_SECONDS) as limit:
             await self._refresh(limit)
 
     async def refresh_since(self, moment: float) -> None:
@@ -143,7 +142,7 @@ class Registry:
             NotReady: The database cannot be read. Where that is known already, nobody waits, and
                 it is not asked: `watch` does that.
         """
-        limit = time.monotonic() + _ANSWER_SECONDS
+        limit = time.monotonic() + ANSWER_SECONDS
         while self._as_of < moment:
             left = limit - time.monotonic()
             if left > 0 and self.readable:
@@ -184,7 +183,7 @@ class Registry:
         async with aclosing(pages):
             async for page in pages:
                 # Of a million keys, each page has its own time.
-                limit.reschedule(asyncio.get_running_loop().time() + _ANSWER_SECONDS)
+                limit.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
                 for key in page:
                     self._take(key)
 

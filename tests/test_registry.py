@@ -364,7 +364,7 @@ async def test_what_is_known_holds_for_a_bounded_time(
 async def test_a_database_that_hangs_is_one_that_cannot_be_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.registry._ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("gateway.registry.ANSWER_SECONDS", 0.2)
     registry = Registry(store)
     await registry.refresh()
     issued = key("sk-a")

@@ -250,7 +250,7 @@ async def test_a_large_journal_is_made_shorter_where_few_rows_wait(
 async def test_a_database_that_hangs_counts_as_one_that_fails(
     store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
     async with running(store) as ledger:
         with hanging(store) as answers:
             first = settled(ledger, 5)

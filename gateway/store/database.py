@@ -27,6 +27,9 @@ Topic = Literal["models", "keys", "teams", "settings"]
 Queue = Literal["changes", "ledger"]
 """Of the writers in one queue, each begins when the one before has committed."""
 
+ANSWER_SECONDS = 5.0
+"""A database that calls wait for and that has not answered by then is taken for one that fails."""
+
 UNFINISHED = "copy of "
 """The name of a database begins with it, as long as that of another is being copied to it."""
 
