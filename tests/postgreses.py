@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+
+from tests.processes import free_port
 
 USER = "gateway"
 # What makes it quick. A failure of the host would lose what was committed; one of the server's does
@@ -159,9 +160,7 @@ def running() -> Iterator[PostgresServer]:
             check=True,
             capture_output=True,
         )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        server = PostgresServer(directory, port)
+        server = PostgresServer(directory, free_port())
         server.start()
         try:
             yield server

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from typing import Any
 
 import pytest
 import redis
+
+from tests.processes import free_port
 
 
 @dataclass
@@ -74,9 +75,7 @@ def program() -> str:
 
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[RedisServer]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = RedisServer(directory, port)
+    server = RedisServer(directory, free_port())
     server.start()
     try:
         yield server

@@ -92,7 +92,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.ledger.SPOOL_ROWS", 30)
     monkeypatch.setattr("gateway.ledger._RETRY_SECONDS", 0.1)
     for module in ("budgets", "ledger", "registry"):
-        monkeypatch.setattr(f"gateway.{module}._ANSWER_SECONDS", 1.0)
+        monkeypatch.setattr(f"gateway.{module}.ANSWER_SECONDS", 1.0)
 
 
 @pytest.fixture
@@ -294,14 +294,15 @@ async def test_an_end_meanwhile_leaves_all_to_the_next_start(
                 postgres_server.stop()
             else:
                 stack.enter_context(postgres_server.hanging())
+            # With this one a write begins, which hangs; what comes after it is for the disk.
+            assert (await client.chat(keys[1])).status_code == 200
             await client.until("/health/readiness", db="Not connected")
             await asyncio.gather(*(client.chat(keys[1]) for _ in range(50)))
-        # In the journal or, where it was known soon enough that the database fails, beside it.
-        assert list(tmp_path.glob("*.ledger-*"))
+        assert len(list(tmp_path.glob("*.spool"))) >= 1
     if how == "gone":
         postgres_server.start()
     async with gateway(tmp_path, database, http) as next_one:
         await until_booked(postgres_server, client)
         got = await next_one.chat(keys[1])
-        assert got.headers["x-litellm-key-spend"] == str(51 * COST / 10**9)
+        assert got.headers["x-litellm-key-spend"] == str(52 * COST / 10**9)
     assert list(tmp_path.glob("*.ledger-*")) == []

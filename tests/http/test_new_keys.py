@@ -28,6 +28,15 @@ async def other(
         yield replace(gateway, url=url, app=app)
 
 
+async def two_keys(gateway: Gateway, other: Gateway) -> tuple[str, str]:
+    """One that both know, and one that the other process has not heard of yet."""
+    await gateway.add_model()
+    known = str((await gateway.issue_key())["key"])
+    assert (await other.chat(known)).status_code == 200
+    new = str((await gateway.issue_key())["key"])
+    return known, new
+
+
 async def test_a_key_works_everywhere_at_once(gateway: Gateway, other: Gateway) -> None:
     await gateway.add_model()
     issued = await gateway.issue_key()
@@ -61,10 +70,7 @@ async def test_many_wrong_keys_are_looked_for_together(
 async def test_a_database_that_cannot_be_read_refuses_no_key(
     gateway: Gateway, other: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await gateway.add_model()
-    known = str((await gateway.issue_key())["key"])
-    assert (await other.chat(known)).status_code == 200
-    new = str((await gateway.issue_key())["key"])
+    known, new = await two_keys(gateway, other)
 
     asked = 0
 
@@ -93,10 +99,7 @@ async def test_a_database_that_cannot_be_read_refuses_no_key(
 async def test_who_waits_for_a_database_that_hangs_waits_once_and_not_for_long(
     gateway: Gateway, other: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await gateway.add_model()
-    known = str((await gateway.issue_key())["key"])
-    assert (await other.chat(known)).status_code == 200
-    new = str((await gateway.issue_key())["key"])
+    known, new = await two_keys(gateway, other)
     asked, answers = 0, asyncio.Event()
     database = other.app.state.services.store.database
     stamps = database.stamps
@@ -109,7 +112,7 @@ async def test_who_waits_for_a_database_that_hangs_waits_once_and_not_for_long(
         return found
 
     monkeypatch.setattr(database, "stamps", hanging)
-    monkeypatch.setattr("gateway.registry._ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("gateway.registry.ANSWER_SECONDS", 0.5)
     refused = await asyncio.gather(*(other.chat(new) for _ in range(50)))
     message = {"model": "gpt", "max_tokens": 5, "messages": [{"role": "user", "content": "x"}]}
     before = time.monotonic()
