@@ -25,6 +25,10 @@ Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")]
 _START = "GATEWAY_START"
 """In the environment of workers: a `Start`, as JSON."""
+IDLE_SECONDS = 75
+"""What a connection that nothing comes over is kept for: longer than clients and proxies keep theirs
+(httpx 5 s, load balancers 60 s), or they would now and then call over one that is just being
+closed."""
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
@@ -125,6 +129,7 @@ def server_options(log_level: str, log_format: Format = "text") -> dict[str, Any
         "log_config": configuration(log_level, log_format),
         "server_header": False,
         "http": "gateway.http.protocol:BoundedProtocol",
+        "timeout_keep_alive": IDLE_SECONDS,
         "ws": "none",
         # Nobody is trusted to say who the client is.
         "proxy_headers": False,

@@ -21,6 +21,8 @@ from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest
 # nginx takes 4 headers of 8 KiB.
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 30.0
+# What a connection that nothing comes over is kept for while the gateway ends.
+ENDING_SECONDS = 5
 # As nginx's `send_timeout`: a client that reads nothing must not hold its call for ever.
 STALLED_SECONDS = 60.0
 
@@ -79,10 +81,12 @@ class BoundedProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Tell the client with the next answer that it is the last one here.
 
-        A connection that waits for a request is closed once it has waited as long as any other may.
+        A connection that waits for a request is closed once it has waited for `ENDING_SECONDS`.
         """
         self._ending = True
-        if self.cycle is None:
+        self.timeout_keep_alive = min(self.timeout_keep_alive, ENDING_SECONDS)
+        if self.cycle is None or self.cycle.response_complete:
+            self._unset_keepalive_if_required()
             self._wait_no_more()
             self._waiting = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler

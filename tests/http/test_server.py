@@ -16,6 +16,7 @@ from starlette.routing import Route
 from uvicorn import Config
 
 from gateway.commands.serve import server_options
+from gateway.http import protocol
 from gateway.http.server import Server
 
 ASKED = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -52,7 +53,7 @@ async def running() -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def started(keep_alive: int = 5) -> AsyncIterator[Running]:
+async def started() -> AsyncIterator[Running]:
     go_on = asyncio.Event()
 
     async def whole(_: Request) -> PlainTextResponse:
@@ -67,7 +68,7 @@ async def started(keep_alive: int = 5) -> AsyncIterator[Running]:
         return StreamingResponse(pieces())
 
     app = Starlette(routes=[Route("/", whole), Route("/streamed", streamed)])
-    options = server_options("info") | {"log_config": None, "timeout_keep_alive": keep_alive}
+    options = server_options("info") | {"log_config": None}
     server = Server(Config(app, port=0, **options))
     ended = asyncio.create_task(server.serve())
     async with asyncio.timeout(5):
@@ -123,8 +124,11 @@ async def test_after_a_stream_that_had_begun_one_more_is_answered(running: Runni
 
 
 @pytest.mark.parametrize("used", [False, True])
-async def test_what_nothing_comes_over_is_closed_in_time(used: bool) -> None:
-    async with started(keep_alive=0) as running:
+async def test_what_nothing_comes_over_is_closed_in_time(
+    used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "ENDING_SECONDS", 0)
+    async with started() as running:
         reader, writer = await running.connect()
         if used:
             writer.write(ASKED)
@@ -135,7 +139,7 @@ async def test_what_nothing_comes_over_is_closed_in_time(used: bool) -> None:
 
 
 async def test_who_has_connected_is_answered_though_nobody_has_taken_the_connection() -> None:
-    async with started(keep_alive=1) as running:
+    async with started() as running:
         waiting = []
         # The event loop has no turn, in which it would take them, before the server ends.
         for _ in range(3):
