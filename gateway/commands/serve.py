@@ -26,8 +26,8 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on
 _START = "GATEWAY_START"
 """In the environment of workers: a `Start`, as JSON."""
 IDLE_SECONDS = 75
-"""What a connection that nothing comes over is kept for: longer than clients and proxies keep theirs
-(httpx 5 s, load balancers 60 s), or they would now and then call over one that is just being
+"""What a connection that nothing comes over is kept for: longer than clients and proxies keep
+theirs (httpx 5 s, load balancers 60 s), or they would now and then call over one that is just being
 closed."""
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 

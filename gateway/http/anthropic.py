@@ -46,7 +46,7 @@ def error_body(error: GatewayError, scope: Scope) -> Json:
     return error.body()
 
 
-def passed_headers(operation: Operation, headers: Headers) -> dict[str, str]:
+def passed_headers(operation: Operation, request: Request) -> dict[str, str]:
     """Those of the caller's headers that Anthropic shall get, and no other.
 
     Raises:
@@ -57,7 +57,7 @@ def passed_headers(operation: Operation, headers: Headers) -> dict[str, str]:
         return passed
     for name, form in _PASSED.items():
         # Of several, proxies make one in this way.
-        given = ",".join(value.strip() for value in headers.getlist(name) if value.strip())
+        given = ",".join(value.strip() for value in request.headers.getlist(name) if value.strip())
         if not given:
             continue
         if not form.fullmatch(given):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from gateway.errors import InvalidRequest
-from gateway.http.requests import pieces, services
+from gateway.http.requests import Body
 from gateway.records import Upload
 
 _MOST_PARTS = 100
@@ -42,9 +41,9 @@ async def read_form(request: Request) -> dict[str, Any]:
     form = _Form()
     try:
         parser = MultipartParser(boundary, form.callbacks())
-        async with aclosing(pieces(request, services(request).settings.max_body_bytes)) as body:
-            async for piece in body:
-                parser.write(piece)
+        body = Body(request)
+        while body.more:
+            parser.write(await body.piece())
     except FormParserError as error:
         raise InvalidRequest(f"The body is no valid multipart/form-data: {error}.") from None
     if not form.ended:

@@ -73,7 +73,7 @@ async def read_call(request: Request, operation: Operation) -> Call:
         taken,
         request.state.request_id,
         tags,
-        anthropic.passed_headers(operation, request.headers),
+        anthropic.passed_headers(operation, request),
         cache=cache,
         trace=_trace(headers),
         raw=raw if taken == sent else None,

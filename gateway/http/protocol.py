@@ -20,7 +20,8 @@ from gateway.errors import GatewayError, HeadTooLarge, InvalidRequest
 
 # nginx takes 4 headers of 8 KiB.
 MOST_HEAD_BYTES = 64 * 1024
-HEAD_SECONDS = 30.0
+# For a request's line and headers, and between two pieces of its body.
+CLIENT_SECONDS = 30.0
 # What a connection that nothing comes over is kept for while the gateway ends.
 ENDING_SECONDS = 5
 # As nginx's `send_timeout`: a client that reads nothing must not hold its call for ever.
@@ -45,6 +46,9 @@ class _Gathering:
         self._send()
         self._transport.close()
 
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
     def _send(self) -> None:
         parts, self._parts = self._parts, []
         # The client may have gone meanwhile.
@@ -60,6 +64,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _waiting: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    # By the loop's clock, when some of the body came that is coming; None while none is.
+    _came: float | None = None
     # Bytes of the request's line, headers and trailers.
     _head = 0
     # Bytes that came since a request began or some of its body came: of a header, say, that the
@@ -130,14 +136,26 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._wait_no_more()
+        self._came = self.loop.time()
         super().on_headers_complete()
         if self._ending:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._moved = True
+        self._came = self.loop.time()
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._came = None
+        self._wait_no_more()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._came is not None:
+            # The request behind it is waited for from now on.
+            self._came = self.loop.time()
 
     def _count(self, size: int) -> None:
         self._head += size
@@ -164,7 +182,21 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _wait(self) -> None:
-        self._waiting = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+        self._waiting = self.loop.call_later(CLIENT_SECONDS, self._waited)
+
+    def _waited(self) -> None:
+        if self._came is None or self.cycle.response_complete:
+            self.timeout_keep_alive_handler()
+            return
+        now = self.loop.time()
+        if self.flow.read_paused or self.pipeline:
+            # Nobody reads what may have come, or waits for it: another request is first.
+            self._came = now
+        elif now - self._came >= CLIENT_SECONDS:
+            # The app gets an empty piece, and knows: see `gateway.http.requests.Body`.
+            self.cycle.message_event.set()
+            self._came = now
+        self._waiting = self.loop.call_at(self._came + CLIENT_SECONDS, self._waited)
 
     def _wait_no_more(self) -> None:
         if self._waiting is not None:

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -32,6 +32,7 @@ from gateway.errors import (
 )
 from gateway.evals.service import RunService
 from gateway.gauges import Gauges
+from gateway.http.protocol import CLIENT_SECONDS
 from gateway.ledger import Ledger
 from gateway.metrics import Metrics
 from gateway.pipeline import Answer, Pipeline
@@ -51,7 +52,6 @@ DATABASE_FAILS = (OperationalError, InterfaceError, PoolTimeout)
 
 _MOST = 1000
 _DEFAULT_LIMIT = 100
-PIECE_SECONDS = 30.0
 _UNWATCHED_SECONDS = 0.02
 _HEADERS = "gateway.headers"
 LOOKED_FOR = "looked_for"
@@ -123,7 +123,8 @@ def caller(request: Request, *, however_old: bool = False) -> Key:
             key that is new there: the answer must not tell which. Gateway keys are never refused.
         NotReady: See `Registry.check_age`.
     """
-    registry, throttle = services(request).registry, services(request).throttle
+    found = services(request)
+    registry, throttle = found.registry, found.throttle
     try:
         key = authenticate(registry, headers_of(request))
     except NotAuthenticated:
@@ -258,41 +259,52 @@ def as_object(read: bytes) -> dict[str, Any]:
 
 async def read_body(request: Request) -> bytes:
     """Raises BodyTooLarge and TooSlow, as `read_object` does."""
-    limit = services(request).settings.max_body_bytes
-    return b"".join([piece async for piece in pieces(request, limit)])
+    body = Body(request)
+    read = [await body.piece()]
+    while body.more:
+        read.append(await body.piece())
+    return b"".join(read)
 
 
-async def pieces(request: Request, limit: int) -> AsyncGenerator[bytes]:
-    """A request's body as it comes. Raises BodyTooLarge and TooSlow, as `read_object` does."""
-    declared = headers_of(request).get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
-    read = 0
-    while True:
-        try:
-            async with asyncio.timeout(PIECE_SECONDS):
-                message = await request.receive()
-        except TimeoutError:
-            raise TooSlow(
-                f"Nothing of the body came for {PIECE_SECONDS:.0f} s; send the request again",
-                headers={"connection": "close"},
-            ) from None
+class Body:
+    """A request's body as it comes.
+
+    Attributes:
+        more: Whether there is more of it.
+    """
+
+    def __init__(self, request: Request) -> None:
+        """Raises BodyTooLarge, as `read_object` does."""
+        self.more = True
+        self._receive = request.receive
+        self._limit = self._left = services(request).settings.max_body_bytes
+        declared = headers_of(request).get("content-length", "0")
+        if declared.isascii() and declared.isdigit():
+            self._check(int(declared))
+
+    async def piece(self) -> bytes:
+        """The next of it. Raises BodyTooLarge and TooSlow, as `read_object` does."""
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         piece: bytes = message.get("body", b"")
-        read += len(piece)
-        if read > limit:
-            raise _too_large(limit)
-        yield piece
-        if not message.get("more_body"):
-            return
+        self.more = message.get("more_body", False)
+        self._check(len(piece))
+        self._left -= len(piece)
+        if self.more and not piece:
+            # As `gateway.http.protocol` says it.
+            raise TooSlow(
+                f"Nothing of the body came for {CLIENT_SECONDS:.0f} s; send the request again",
+                headers={"connection": "close"},
+            )
+        return piece
 
-
-def _too_large(limit: int) -> BodyTooLarge:
-    return BodyTooLarge(
-        f"The body is larger than {limit} bytes, the most this gateway reads "
-        "(GATEWAY_MAX_BODY_BYTES)."
-    )
+    def _check(self, size: int) -> None:
+        if size > self._left:
+            raise BodyTooLarge(
+                f"The body is larger than {self._limit} bytes, the most this gateway reads "
+                "(GATEWAY_MAX_BODY_BYTES)."
+            )
 
 
 async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
@@ -303,24 +315,29 @@ async def unless_gone(receive: Receive, work: Awaitable[T]) -> T:
     Raises:
         ClientGone: The client left first. `work` has ended by then.
     """
-    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine runs in one
+    asked = task.cancelling()
     watching: asyncio.Task[None] | None = None
+    gone = False
 
     async def watch() -> None:
+        nonlocal gone
         await _disconnect(receive)
-        leaving.reschedule(loop.time())
+        gone = True
+        task.cancel()
 
     def begin() -> None:
         nonlocal watching
         watching = asyncio.create_task(watch())
 
     # Most answers are there before it is worth a task to look.
-    waiting = loop.call_later(_UNWATCHED_SECONDS, begin)
+    waiting = asyncio.get_running_loop().call_later(_UNWATCHED_SECONDS, begin)
     try:
-        async with asyncio.timeout(None) as leaving:
-            return await work
-    except TimeoutError:
-        if leaving.expired():
+        return await work
+    except asyncio.CancelledError:
+        # Unless somebody else wants the task to end, too.
+        if gone and task.uncancel() <= asked:
             raise ClientGone from None
         raise
     finally:

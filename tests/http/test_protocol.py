@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import re
+from collections.abc import AsyncIterator
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.responses import StreamingResponse
 
 from gateway.http import protocol
 from gateway.http.protocol import MOST_HEAD_BYTES
-from tests.security.raw import Answers, exchange, request
-from tests.servers import Gateway, chunk
+from tests.security.raw import Answers, bearer, exchange, request
+from tests.servers import Gateway, chunk, completion
 
 PROBE = ("GET", "/health/liveness")
 
@@ -96,7 +100,7 @@ async def test_requests_on_one_connection_are_counted_apart(gateway: Gateway) ->
 async def test_a_head_that_does_not_come_is_not_waited_for(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "CLIENT_SECONDS", 0.05)
     for begun in (b"", b"GET /v1/models HTTP/1.1\r\nhost: x\r\n"):
         assert (await exchange(gateway.url, begun)).raw == b""
     # Nor is the next one on a connection.
@@ -107,10 +111,63 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
 async def test_an_answer_may_take_longer_than_a_head(
     gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "CLIENT_SECONDS", 0.05)
     gateway.provider.streams([chunk({"content": "a"}), chunk({}, "stop")], pause=0.1)
     async with gateway.streaming(key) as lines:
         assert "data: [DONE]" in [line async for line in lines]
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    gateway: Gateway,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    parts = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    yield reader, writer
+    writer.close()
+
+
+def chat(key: str, content: str) -> bytes:
+    body = json.dumps({"model": "gpt", "messages": [{"role": "user", "content": content}]}).encode()
+    asked = request(
+        "POST", "/v1/chat/completions", bearer(key), f"content-length: {len(body)}", body=body
+    )
+    return asked.replace(b"connection: close\r\n", b"")
+
+
+async def test_a_body_may_come_slowly(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "CLIENT_SECONDS", 0.2)
+    async with connected(gateway) as (reader, writer):
+        asked = chat(key, "a")
+        for at in range(0, len(asked), 40):
+            writer.write(asked[at : at + 40])
+            await asyncio.sleep(0.05)
+        assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_a_body_is_not_waited_for_while_nobody_reads_it(
+    gateway: Gateway, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes behind a request that is being answered."""
+    monkeypatch.setattr(protocol, "CLIENT_SECONDS", 0.2)
+
+    async def late() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0.7)
+        yield json.dumps(completion("Hello")).encode()
+
+    gateway.provider.does(lambda: StreamingResponse(late(), media_type="application/json"))
+    second = chat(key, "b")
+    async with connected(gateway) as (reader, writer):
+        writer.write(chat(key, "a") + second[:-20])
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length
+        await reader.readexactly(int(length[1]))
+        await asyncio.sleep(0.1)
+        writer.write(second[-20:])
+        assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
 
 
 class Transport:

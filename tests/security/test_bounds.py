@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.app import API
-from gateway.http import requests
+from gateway.http import protocol
 from tests.conftest import ADMIN_KEY
 from tests.security.conftest import ADMIN, GATEWAY, Fortress
 from tests.security.raw import bearer, exchange, request
@@ -132,7 +132,7 @@ async def test_the_same_field_twice_is_one_value(fortress: Fortress) -> None:
 async def test_a_body_that_stops_coming_is_not_waited_for(
     fortress: Fortress, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr(requests, "PIECE_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "CLIENT_SECONDS", 0.05)
     asked = request("POST", path, bearer(ADMIN_KEY), "content-length: 100", body=b'{"model":')
     kept_alive = asked.replace(b"connection: close\r\n", b"")
     answers = await exchange(fortress.gateway.url, kept_alive)
