@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from gateway import metering
 from gateway.budgets import BudgetKeeper, Reservation
@@ -55,8 +55,7 @@ Watcher = Callable[[Call, LedgerRow], object]
 """Is told of each call that has ended. It must not fail."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """The model that serves a call, and what it costs; None where no price is known."""
 
     model: Model
@@ -194,6 +193,14 @@ class Bill:
         self._completion_tokens = 0
         self._noted = 0.0
         self._settled = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Settle it if what is inside fails or is cancelled."""
+        if error is not None:
+            await self.end(error)
 
     @property
     def spent(self) -> int:

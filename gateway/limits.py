@@ -8,17 +8,15 @@ import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.errors import RateLimited
 from gateway.records import Key, Model
 from gateway.windows import Windows
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """Leave for one call, which must be settled."""
 
     key: Key
@@ -57,8 +55,7 @@ class LimitKeeper(Protocol):
         """Count the tokens that a deployment has used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(NamedTuple):
     unit: str
     most: int
     counter: str

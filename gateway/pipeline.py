@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from typing import NamedTuple
 from urllib.parse import quote
 
 from gateway.accounting import Accounting, Bill, Served
@@ -44,8 +43,7 @@ _COMPLETIONS = (Operation.CHAT, Operation.COMPLETION)
 _PLAIN = " !#$&'()*+,/:;=?@[]^`{|}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer."""
 
     body: Json | Content
@@ -192,7 +190,7 @@ class Pipeline:
             NotReady.
         """
         group, bill = await self._open(call)
-        async with _settled(bill):
+        async with bill:
 
             async def send(served: Served) -> Whole:
                 clock.start()
@@ -219,7 +217,7 @@ class Pipeline:
     async def stream(self, call: Call) -> Stream:
         """Answer a call in events, once the first has come. Raises what `complete` raises."""
         group, bill = await self._open(call)
-        async with _settled(bill):
+        async with bill:
 
             async def send(served: Served) -> tuple[list[Piece], AsyncGenerator[list[Piece]]]:
                 clock.start()
@@ -304,16 +302,6 @@ def _pinned(group: Group, deployment_id: str, call: Call) -> Group:
     if not found:
         raise UnknownModel(call.operation.value, call.model_name)
     return Group(group.name, found)
-
-
-@asynccontextmanager
-async def _settled(bill: Bill) -> AsyncIterator[None]:
-    """Settle the bill if what is inside fails or is cancelled."""
-    try:
-        yield
-    except BaseException as error:
-        await bill.end(error)
-        raise
 
 
 def _served(bill: Bill) -> Served:

@@ -1,7 +1,8 @@
 """What the gateway knows of models, keys and settings, as immutable values.
 
 Times are whole seconds since the epoch, UTC, unless a name says `_ms`. Money is in whole
-nano-dollars.
+nano-dollars. Nobody changes these values; those that each call makes anew are not frozen, since
+that takes four times as long.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ class Units:
     """Searches that a reranking is billed as."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Usage:
     """Tokens of one call. The two totals include the parts that are named beside them."""
 
@@ -299,7 +300,7 @@ class CacheControl:
     """What parts its answers from others of the same key."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One request to a model, authenticated and validated."""
 
@@ -352,7 +353,7 @@ class Call:
         return str(user) if user else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LedgerRow:
     """What became of one request to a model."""
 

@@ -62,7 +62,7 @@ async def create_response(request: Request) -> ASGIApp:
     answer = await unless_gone(request.receive, pipeline.complete(made))
     view = _View(made.key, made.model_name, ids, answer.deployment_id, previous)
     assert isinstance(answer.body, dict)  # noqa: S101 - a response is no file
-    return whole_response(dataclasses.replace(answer, body=view.response(answer.body), raw=None))
+    return whole_response(answer._replace(body=view.response(answer.body), raw=None))
 
 
 async def get_response(request: Request) -> Response:

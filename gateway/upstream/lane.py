@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import UpstreamError
@@ -63,8 +62,7 @@ class Lane(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(NamedTuple):
     """In seconds; None where there is none."""
 
     whole: float | None
