@@ -7,8 +7,9 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import NamedTuple, Protocol
 
 from gateway.errors import RateLimited
@@ -16,11 +17,19 @@ from gateway.records import Key, Model
 from gateway.windows import Windows
 
 
+class Limit(NamedTuple):
+    unit: str
+    most: int
+    counter: str
+    scope: str
+    """In headers: `api_key`, or `model_per_key` for a limit of one model."""
+
+
 class Admission(NamedTuple):
     """Leave for one call, which must be settled."""
 
     key: Key
-    model_name: str
+    limits: Sequence[Limit]
     headers: dict[str, str]
     """LiteLLM's `x-ratelimit-*`, for the limits that the key has."""
 
@@ -55,14 +64,6 @@ class LimitKeeper(Protocol):
         """Count the tokens that a deployment has used."""
 
 
-class Limit(NamedTuple):
-    unit: str
-    most: int
-    counter: str
-    scope: str
-    """In headers: `api_key`, or `model_per_key` for a limit of one model."""
-
-
 class Limiter:
     """Keeps to the limits of this process's own requests; see `LimitKeeper`."""
 
@@ -83,10 +84,10 @@ class Limiter:
             raise too_many_at_once(key)
         # No await before it is counted: nobody else comes in after the look.
         self.begin(key, limits)
-        return Admission(key, model_name, headers)
+        return Admission(key, limits, headers)
 
     def settle(self, admission: Admission, tokens: int) -> None:
-        self.end(admission.key, limits_of_key(admission.key, admission.model_name), tokens)
+        self.end(admission.key, admission.limits, tokens)
 
     async def enter(self, model: Model) -> float:
         limits = list(limits_of_model(model))
@@ -180,10 +181,15 @@ def headers_of(limit: Limit, used: int) -> dict[str, str]:
 
 
 def _headers(limit: Limit, remaining: int) -> dict[str, str]:
+    most, left = _header_names(limit.scope, limit.unit)
+    return dict.fromkeys(most, str(limit.most)) | dict.fromkeys(left, str(remaining))
+
+
+@cache
+def _header_names(scope: str, unit: str) -> list[list[str]]:
+    """Those of what a limit is, and of what is left."""
     # What stands without a scope is the key's own limit, as in LiteLLM.
-    scopes = ("", "api_key-") if limit.scope == "api_key" else (f"{limit.scope}-",)
-    return {
-        f"x-ratelimit-{scope}{what}-{limit.unit}": str(number)
-        for scope in scopes
-        for what, number in (("limit", limit.most), ("remaining", remaining))
-    }
+    scopes = ("", "api_key-") if scope == "api_key" else (f"{scope}-",)
+    return [
+        [f"x-ratelimit-{scope}{what}-{unit}" for scope in scopes] for what in ("limit", "remaining")
+    ]

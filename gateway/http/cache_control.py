@@ -22,6 +22,7 @@ FLAGS = {"use-cache": "use", "no-cache": "no_cache", "no-store": "no_store"}
 TIMES = {"ttl": ("ttl", 0.001), "s-maxage": ("max_age", 0.0), "s-max-age": ("max_age", 0.0)}
 _NAMES = (*FLAGS, *TIMES, "namespace")
 _LONGEST_NAMESPACE = 64
+_NOTHING_SAID = CacheControl()
 
 
 def take_cache_control(headers: Mapping[str, str], body: dict[str, Any]) -> CacheControl:
@@ -34,7 +35,10 @@ def take_cache_control(headers: Mapping[str, str], body: dict[str, Any]) -> Cach
         InvalidRequest: The field is wrong; `param` says where.
     """
     given = body.pop("cache", None)
-    said = _from_header(headers.get("cache-control", ""))
+    header = headers.get("cache-control")
+    if given is None and header is None:
+        return _NOTHING_SAID
+    said = _from_header(header or "")
     if given is not None:
         if isinstance(given, str):
             # As a form has it.

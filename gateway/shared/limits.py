@@ -37,7 +37,7 @@ class SharedLimiter:
     async def admit(self, key: Key, model_name: str) -> Admission:
         limits = list(limits_of_key(key, model_name))
         if not limits and key.max_parallel_requests is None:
-            return Admission(key, model_name, {})
+            return Admission(key, limits, {})
         at_once = key.max_parallel_requests
         place = self._running(key), ""
 
@@ -66,10 +66,10 @@ class SharedLimiter:
         headers: dict[str, str] = {}
         for limit, used in zip(limits, reply[1:], strict=True):
             headers |= headers_of(limit, int(used))
-        return Admission(key, model_name, headers)
+        return Admission(key, limits, headers)
 
     def settle(self, admission: Admission, tokens: int) -> asyncio.Future[Reply] | None:
-        limits = list(limits_of_key(admission.key, admission.model_name))
+        limits = admission.limits
         if not limits and admission.key.max_parallel_requests is None:
             return None
         self._count(limits, tokens)
