@@ -2,8 +2,8 @@
 and on how long it may read nothing; and an end that cuts off no request.
 
 uvicorn with httptools collects a request's line and headers without end (60 MB of short headers
-took 1.4 GB of memory), and waits for them for ever; so it does for a client that reads nothing of
-its answer. When it ends, it closes idle connections at once, with requests on their way: a proxy
+took 1.4 GB of memory), and waits for them for ever; so it does for a body, and for a client that
+reads nothing of its answer. When it ends, it closes idle connections at once, with requests on their way: a proxy
 cannot know whether such a call was made, and has to fail it.
 """
 
@@ -136,8 +136,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._came = self.loop.time()
         super().on_headers_complete()
+        self._came = self.loop.time()
         if self._ending:
             self.cycle.keep_alive = False
 
