@@ -39,6 +39,7 @@ _PARTS = {
     "reading the request": ("read_call",),
     "limits, budget, ledger row": (
         "gateway/accounting",
+        "gateway/bill",
         "gateway/limits",
         "gateway/ledger",
         "gateway/journal",

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from math import ceil
 from typing import TypeVar
 
-from gateway.accounting import Bill, Served
+from gateway.bill import Bill, Served
 from gateway.catalogue import Group
 from gateway.deployments import Attempt, Deployments, retry_after
 from gateway.errors import Fault, GatewayError, Misconfigured, NoDeployment, UpstreamError

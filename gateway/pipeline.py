@@ -23,7 +23,8 @@ from importlib.metadata import version
 from typing import NamedTuple
 from urllib.parse import quote
 
-from gateway.accounting import Accounting, Bill, Served
+from gateway.accounting import Accounting
+from gateway.bill import Bill, Served
 from gateway.cache import Entry, Lookup, ResponseCache
 from gateway.catalogue import Group
 from gateway.deployments import Attempt

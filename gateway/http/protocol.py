@@ -1,10 +1,10 @@
 """HTTP as uvicorn speaks it, with bounds on what a client can send before anyone asks for its key,
-and on how long it may read nothing; and an end that cuts off no request.
+and on how long it may send and read nothing; and an end that cuts off no request.
 
 uvicorn with httptools collects a request's line and headers without end (60 MB of short headers
 took 1.4 GB of memory), and waits for them for ever; so it does for a body, and for a client that
-reads nothing of its answer. When it ends, it closes idle connections at once, with requests on their way: a proxy
-cannot know whether such a call was made, and has to fail it.
+reads nothing of its answer. When it ends, it closes idle connections at once, with requests on
+their way: a proxy cannot know whether such a call was made, and has to fail it.
 """
 
 from __future__ import annotations
