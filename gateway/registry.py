@@ -27,8 +27,9 @@ POLL_SECONDS = 0.5
 # Whoever sends wrong keys has the database read no more often.
 _SOONEST_SECONDS = 0.02
 _MOST_MADE = 1000
-# Whoever uses one that was revoked before these is told that it is unknown.
-_MOST_REVOKED = 10_000
+# Whoever uses one that was revoked before these is told that it is unknown. Each takes 400 bytes:
+# with many more of them the process would grow for hours.
+_MOST_REVOKED = 1000
 
 log = logging.getLogger(__name__)
 
