@@ -94,9 +94,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self._unset_keepalive_if_required()
             self._wait_no_more()
-            self._waiting = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._waiting = self.loop.call_later(self.timeout_keep_alive, self._waited)
         elif not self.cycle.response_started:
             self.cycle.keep_alive = False
 

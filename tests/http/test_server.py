@@ -56,7 +56,8 @@ async def running() -> AsyncIterator[Running]:
 async def started() -> AsyncIterator[Running]:
     go_on = asyncio.Event()
 
-    async def whole(_: Request) -> PlainTextResponse:
+    async def whole(request: Request) -> PlainTextResponse:
+        await request.body()
         return PlainTextResponse("whole")
 
     async def streamed(_: Request) -> StreamingResponse:
@@ -67,7 +68,9 @@ async def started() -> AsyncIterator[Running]:
 
         return StreamingResponse(pieces())
 
-    app = Starlette(routes=[Route("/", whole), Route("/streamed", streamed)])
+    app = Starlette(
+        routes=[Route("/", whole, methods=["GET", "POST"]), Route("/streamed", streamed)]
+    )
     options = server_options("info") | {"log_config": None}
     server = Server(Config(app, port=0, **options))
     ended = asyncio.create_task(server.serve())
@@ -135,6 +138,24 @@ async def test_what_nothing_comes_over_is_closed_in_time(
             await answered(reader)
         await running.end()
         assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
+@pytest.mark.parametrize("used", [False, True])
+async def test_a_request_whose_body_comes_slowly_is_answered(
+    used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "ENDING_SECONDS", 0.2)
+    async with started() as running:
+        reader, writer = await running.connect()
+        if used:
+            writer.write(ASKED)
+            await answered(reader)
+        await running.end()
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na")
+        await asyncio.sleep(0.5)
+        writer.write(b"b")
+        await is_last(reader)
         writer.close()
 
 
