@@ -53,16 +53,12 @@ class Accounting:
             RateLimited, BudgetExceeded, NotReady: The call must not be made.
         """
         await self._ledger.room()
-        bill = Bill(self, call, servings[0], recorder)
-        try:
+        async with Bill(self, call, servings[0], recorder) as bill:
             bill.admission = await self._limiter.admit(call.key, group.name)
             most = bill.most(servings)
             bill.reservation = await self._budgets.reserve(call.key, team, most)
             self._ledger.open(most)
             bill.opened = True
-        except BaseException as error:
-            await bill.end(error)
-            raise
         return bill
 
     async def refuse(self, call: Call, error: GatewayError) -> None:

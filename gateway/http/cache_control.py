@@ -35,10 +35,10 @@ def take_cache_control(headers: Mapping[str, str], body: dict[str, Any]) -> Cach
         InvalidRequest: The field is wrong; `param` says where.
     """
     given = body.pop("cache", None)
-    header = headers.get("cache-control")
-    if given is None and header is None:
+    header = headers.get("cache-control", "")
+    if given is None and not header:
         return _NOTHING_SAID
-    said = _from_header(header or "")
+    said = _from_header(header)
     if given is not None:
         if isinstance(given, str):
             # As a form has it.

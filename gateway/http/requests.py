@@ -260,7 +260,7 @@ def as_object(read: bytes) -> dict[str, Any]:
 async def read_body(request: Request) -> bytes:
     """Raises BodyTooLarge and TooSlow, as `read_object` does."""
     body = Body(request)
-    read = [await body.piece()]
+    read: list[bytes] = []
     while body.more:
         read.append(await body.piece())
     return b"".join(read)

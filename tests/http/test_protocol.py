@@ -21,6 +21,18 @@ from tests.servers import Gateway, chunk, completion
 PROBE = ("GET", "/health/liveness")
 
 
+@contextlib.asynccontextmanager
+async def connected(
+    gateway: Gateway,
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    parts = urlsplit(gateway.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
 def too_large(answers: Answers) -> bool:
     expected = {
         "message": f"The request's line and headers are larger than {MOST_HEAD_BYTES} bytes",
@@ -61,17 +73,15 @@ async def test_a_head_without_an_end_is_not_waited_for(gateway: Gateway, endless
 
 async def test_an_endless_header_is_not_collected(gateway: Gateway) -> None:
     """The server hangs up long before the client is done."""
-    parts = urlsplit(gateway.url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(request(*PROBE)[:-2] + b"x-endless: ")
     sent = 0
-    with contextlib.suppress(ConnectionError):
-        while sent < 200 * 2**20 and not reader.at_eof():
-            writer.write(b"a" * 2**20)
-            await writer.drain()
-            sent += 2**20
+    async with connected(gateway) as (reader, writer):
+        writer.write(request(*PROBE)[:-2] + b"x-endless: ")
+        with contextlib.suppress(ConnectionError):
+            while sent < 200 * 2**20 and not reader.at_eof():
+                writer.write(b"a" * 2**20)
+                await writer.drain()
+                sent += 2**20
     assert sent < 20 * 2**20
-    writer.close()
 
 
 @pytest.mark.parametrize("trailers", [b"a: b\r\n" * 30_000, b"x-endless: " + b"a" * 1_000_000])
@@ -115,16 +125,6 @@ async def test_an_answer_may_take_longer_than_a_head(
     gateway.provider.streams([chunk({"content": "a"}), chunk({}, "stop")], pause=0.1)
     async with gateway.streaming(key) as lines:
         assert "data: [DONE]" in [line async for line in lines]
-
-
-@contextlib.asynccontextmanager
-async def connected(
-    gateway: Gateway,
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    parts = urlsplit(gateway.url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    yield reader, writer
-    writer.close()
 
 
 def chat(key: str, content: str) -> bytes:
