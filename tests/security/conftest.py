@@ -71,6 +71,7 @@ class Fortress:
 async def fortress(
     tmp_path_factory: pytest.TempPathFactory, _provider: FakeProvider
 ) -> AsyncIterator[Fortress]:
+    _provider.reset()  # what a test of another file had it answer
     directory = tmp_path_factory.mktemp("fortress")
     settings = Settings(database_url=f"sqlite:///{directory}/gateway.db", admin_key=ADMIN_KEY)
     app = create_app(settings)
