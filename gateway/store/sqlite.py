@@ -38,6 +38,9 @@ class SQLite(Database):
             json_deserializer=read_json,
             # An error is logged, and what people and models said is none of the log's.
             hide_parameters=True,
+            # The connection used last is the next one used: what each keeps (its statements, its
+            # pages, its thread's heap) is kept by those that are busy at once, not by all in turn.
+            pool_use_lifo=True,
         )
         self._writer = self._engine.execution_options(gateway_begin="BEGIN IMMEDIATE")
         # Writers of this process wait here in turn. In SQLite they would each hold a connection,
