@@ -1,4 +1,7 @@
-"""What an answer says, by which its tokens are estimated where its provider reports none."""
+"""What an answer says, by which its tokens are estimated where its provider reports none.
+
+What a provider sent need not be what its format says: what is not says nothing here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ def said(operation: Operation, body: Mapping[str, Any]) -> list[str]:
     """The texts of an answer, or of an event of a stream."""
     match operation:
         case Operation.CHAT | Operation.COMPLETION:
-            return [_of_choice(choice) for choice in body.get("choices", ())]
+            return [_of_choice(choice) for choice in _items(body.get("choices"))]
         case Operation.MESSAGES:
             return _of_message(body)
         case Operation.RESPONSES:
@@ -22,25 +25,34 @@ def said(operation: Operation, body: Mapping[str, Any]) -> list[str]:
             return []
 
 
-def _of_choice(choice: Mapping[str, Any]) -> str:
-    said = choice.get("delta") or choice.get("message") or choice
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _fields(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _of_choice(choice: object) -> str:
+    choice = _fields(choice)
+    said = _fields(choice.get("delta") or choice.get("message") or choice)
     if len(said) == 1 and type(content := said.get("content")) is str:
         # Of a stream, nearly all.
         return content
     parts = [said.get("content"), said.get("reasoning_content"), said.get("text")]
-    for tool_call in said.get("tool_calls") or ():
-        function = tool_call.get("function") or {}
+    for tool_call in _items(said.get("tool_calls")):
+        function = _fields(_fields(tool_call).get("function"))
         parts += [function.get("name"), function.get("arguments")]
     return "".join(part for part in parts if isinstance(part, str))
 
 
 def _of_message(body: Mapping[str, Any]) -> list[str]:
     """Of a whole message, or of one of its events."""
-    blocks = [*(body.get("content") or ()), body.get("content_block"), body.get("delta")]
-    return [_of_block(block) for block in blocks if isinstance(block, Mapping)]
+    blocks = [*_items(body.get("content")), body.get("content_block"), body.get("delta")]
+    return [_of_block(_fields(block)) for block in blocks]
 
 
-def _of_block(block: Mapping[str, Any]) -> str:
+def _of_block(block: dict[str, Any]) -> str:
     given = block.get("input")
     parts = [block.get(name) for name in ("text", "thinking", "name", "partial_json")]
     # Of a stream, what is empty at first comes in pieces.
@@ -52,9 +64,9 @@ def _of_response(body: Mapping[str, Any]) -> list[str]:
     """Of a whole response, or of an event, of which the pieces count and not what they make."""
     match body.get("type"):
         case None:
-            return [_of_item(item) for item in body.get("output") or ()]
+            return [_of_item(_fields(item)) for item in _items(body.get("output"))]
         case "response.output_item.added":
-            return [str((body.get("item") or {}).get("name") or "")]
+            return [str(_fields(body.get("item")).get("name") or "")]
         case str(kind) if kind.endswith(".delta") and kind != "response.audio.delta":
             delta = body.get("delta")
             return [delta] if isinstance(delta, str) else []
@@ -62,8 +74,8 @@ def _of_response(body: Mapping[str, Any]) -> list[str]:
             return []
 
 
-def _of_item(item: Mapping[str, Any]) -> str:
+def _of_item(item: dict[str, Any]) -> str:
     parts = [item.get(name) for name in ("name", "arguments", "input", "code")]
-    for part in (*(item.get("summary") or ()), *(item.get("content") or ())):
+    for part in map(_fields, _items(item.get("summary")) + _items(item.get("content"))):
         parts += [part.get("text"), part.get("refusal")]
     return "".join(part for part in parts if isinstance(part, str))

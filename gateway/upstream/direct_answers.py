@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 BROKE_OFF = "The provider broke off its answer"
 _DONE = b"[DONE]"
+_NO_CHUNK = "The provider sent an event that is no chunk of OpenAI's"
 _SHAPES = {
     Operation.CHAT: ("choices", "chat completion of OpenAI's"),
     Operation.COMPLETION: ("choices", "completion of OpenAI's"),
@@ -108,9 +109,11 @@ class _Completions:
             raise _error(body["error"], StreamError.UNKNOWN)
         choices = body.get("choices")
         if not isinstance(choices, list):
-            raise broken_answer("The provider sent an event that is no chunk of OpenAI's")
+            raise broken_answer(_NO_CHUNK)
         for choice in choices:
-            if isinstance(choice, dict) and choice.get("finish_reason") is not None:
+            if not isinstance(choice, dict):
+                raise broken_answer(_NO_CHUNK)
+            if choice.get("finish_reason") is not None:
                 self._finished = True
         usage = _completion_usage(body, self._witness) if body.get("usage") else None
         if usage and choices:

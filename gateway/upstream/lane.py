@@ -107,13 +107,15 @@ async def in_time(
             try:
                 async with asyncio.timeout_at(min(by, ends) if ends else by):
                     batch = await anext(pieces, None)
+                # What is not as its format says fails here.
+                silent = held is not None and not any(tells(piece.body) for piece in batch or ())
             except Exception as error:
                 raise fault(error) from error
             if batch is None:
                 break
             if held is not None:
                 held += batch
-                if len(held) < _MOST_HELD and not any(tells(piece.body) for piece in batch):
+                if silent and len(held) < _MOST_HELD:
                     continue
                 batch, held = held, None
             yield batch

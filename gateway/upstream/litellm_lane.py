@@ -65,7 +65,11 @@ class LitellmLane:
         model = resolved(model)
         witness = Witness(model.provider, call.operation, call.body.get("service_tier"))
         answer = await self._send(call, model, settings, witness)
-        return Whole(*FORMATS[call.operation].whole(answer, call, witness))
+        try:
+            return Whole(*FORMATS[call.operation].whole(answer, call, witness))
+        except Exception as error:
+            # It is not as its format says.
+            raise upstream_error(error, model.secrets, answered=True) from error
 
     async def stream(
         self, call: Call, model: Model, settings: CallSettings

@@ -256,7 +256,9 @@ def filled(response: Json, call: Call) -> Json:
     usage = response.get("usage")
     if isinstance(usage, dict):
         for details, names in _DETAILS.items():
-            usage[details] = dict.fromkeys(names, 0) | (usage.get(details) or {})
+            given = usage.get(details)
+            given = given if isinstance(given, dict) else {}
+            usage[details] = dict.fromkeys(names, 0) | given
     return response
 
 

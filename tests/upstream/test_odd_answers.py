@@ -1,0 +1,143 @@
+"""Answers of which a part is not what their format says: none may end in a fault of our own.
+
+Each part of an answer is replaced by each odd value in turn, and left out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from gateway.records import Operation
+from tests import calls, messages, responses
+from tests.servers import LANES, Gateway, answer, chunk, completion, usage
+
+# litellm's, of what is not as its types say.
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+
+ODD: list[Any] = [None, -1, 1.5, "x", [1], {"a": 1}]
+TOOL_CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+CHUNKS = [
+    chunk({"role": "assistant", "content": ""}),
+    chunk({"content": "one"}),
+    chunk({"content": None, "tool_calls": [{"index": 0} | TOOL_CALL]}),
+    chunk({}, "stop"),
+    chunk({}) | {"choices": [], "usage": usage()},
+]
+WHOLE = {
+    Operation.CHAT: completion("Hello", tool_calls=[TOOL_CALL]),
+    **{
+        operation: calls.whole(operation)
+        for operation in (
+            Operation.COMPLETION,
+            Operation.EMBEDDING,
+            Operation.RESPONSES,
+            Operation.MESSAGES,
+        )
+    },
+}
+
+STREAMED = {
+    Operation.CHAT: CHUNKS,
+    Operation.COMPLETION: [
+        json.loads(event) if isinstance(event, str) else event
+        for event in calls.streamed(Operation.COMPLETION)
+    ],
+    Operation.RESPONSES: responses.events("one", " two"),
+    Operation.MESSAGES: messages.events("one", " two"),
+}
+NAMED = (Operation.RESPONSES, Operation.MESSAGES)
+
+
+def changed(value: Any) -> Iterator[tuple[str, Any]]:
+    """What was done to a part of the value, and the value with that."""
+    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict):
+            yield f"no {name}", {other: value[other] for other in value if other != name}
+        inner = changed(part) if isinstance(part, dict | list) else ()
+        for told, odd in (*((f"= {odd}", odd) for odd in ODD), *inner):
+            copy = value.copy()
+            copy[name] = odd
+            yield f"{name} {told}", copy
+
+
+async def register(gateway: Gateway, operation: Operation, lane: str) -> None:
+    provider, base, named = (
+        ("anthropic", "", messages.MODEL)
+        if operation is Operation.MESSAGES
+        else ("openai", "/v1", "gpt-4o")
+    )
+    await gateway.add_model(
+        "odd",
+        provider=provider,
+        base_url=gateway.provider.url + base,
+        litellm_params={"lane": lane, "model": named},
+    )
+
+
+def faults(records: Sequence[logging.LogRecord]) -> list[str]:
+    """What the gateway, and not litellm, says went wrong."""
+    return [
+        record.getMessage()
+        for record in records
+        if record.levelno >= logging.ERROR and record.name.startswith("gateway")
+    ]
+
+
+def from_provider(status: int, text: str) -> bool:
+    """Whether it is what a caller is told of a provider's fault."""
+    return "inside the gateway" not in text and (status == 502 or "litellm." in text)
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("operation", WHOLE)
+async def test_whole(
+    gateway: Gateway,
+    key: str,
+    caplog: pytest.LogCaptureFixture,
+    operation: Operation,
+    lane: str,
+) -> None:
+    await register(gateway, operation, lane)
+    asked = calls.REQUESTS[operation] | {"model": "odd"}
+    for told, body in changed(WHOLE[operation]):
+        gateway.provider.does(answer(body))
+        got = await gateway.request("POST", f"/v1{operation}", key, asked)
+        assert got.status_code == 200 or from_provider(got.status_code, got.text), told
+        assert faults(caplog.records) == [], told
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("operation", STREAMED)
+async def test_streamed(
+    gateway: Gateway,
+    key: str,
+    caplog: pytest.LogCaptureFixture,
+    operation: Operation,
+    lane: str,
+) -> None:
+    """It is whole, or it ends with an error that the caller can read."""
+    await register(gateway, operation, lane)
+    asked = calls.REQUESTS[operation] | {"model": "odd", "stream": True}
+    events = STREAMED[operation]
+    names = [f"event: {event['type']}\n" if operation in NAMED else "" for event in events]
+    for number, event in enumerate(events):
+        for told, odd in changed(event):
+            sent = [*events[:number], odd, *events[number + 1 :]]
+            frames = [
+                f"{name}data: {json.dumps(each)}\n\n"
+                for name, each in zip(names, sent, strict=True)
+            ]
+            gateway.provider.streams(frames, done=operation not in NAMED)
+            got = await gateway.request("POST", f"/v1{operation}", key, asked)
+            if got.status_code != 200:
+                assert from_provider(got.status_code, got.text), (number, told)
+            elif not calls.ended(operation, got.text):
+                *_, last = got.text.rstrip("\n").split("\n\n")
+                assert '"error"' in last, (number, told)
+                assert "inside the gateway" not in last, (number, told)
+            assert faults(caplog.records) == [], (number, told)
