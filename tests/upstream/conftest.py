@@ -12,6 +12,7 @@ import pytest
 
 from gateway.app import create_app
 from gateway.settings import Settings
+from gateway.upstream.litellm_lane import LitellmLane
 from tests.conftest import ADMIN_KEY
 from tests.servers import FakeProvider, Gateway, serving
 from tests.upstream.providers import PROVIDERS, registration
@@ -91,6 +92,13 @@ async def _running(
         for name in PROVIDERS:
             await gateway.add_model(f"fake-{name}", **registration(name, _provider.url))
         yield gateway
+
+
+@pytest.fixture(scope="package")
+def litellm_lane(_running: Gateway) -> LitellmLane:
+    """The gateway's. One of a test's own would end what litellm has for all of the process."""
+    lane: LitellmLane = _running.app.state.services.lane
+    return lane
 
 
 @pytest.fixture(scope="package")

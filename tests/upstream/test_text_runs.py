@@ -30,15 +30,6 @@ SAFE = {"hate": {"filtered": False, "severity": "safe"}}
 LOGPROBS = {"content": [{"token": "a", "logprob": -1.0, "bytes": None, "top_logprobs": []}]}
 
 
-@pytest.fixture(scope="module")
-async def lane() -> AsyncIterator[LitellmLane]:
-    lane = LitellmLane()
-    lane.start()
-    await lane.wait()
-    yield lane
-    await lane.aclose()
-
-
 def of_choice(**fields: Any) -> Json:
     piece = chunk({"content": "Hello"})
     return piece | {"choices": [piece["choices"][0] | fields]}
@@ -124,14 +115,14 @@ def sends(provider: FakeProvider, body: bytes, size: int) -> None:
     provider.does(lambda: StreamingResponse(pieces(), media_type="text/event-stream"))
 
 
-def called(lane: LitellmLane, url: str, provided: str) -> AsyncGenerator[list[Piece]]:
+def called(litellm_lane: LitellmLane, url: str, provided: str) -> AsyncGenerator[list[Piece]]:
     body = {"model": "m", "messages": [{"role": "user", "content": "hello"}], "stream": True}
     call = Call(Operation.CHAT, key_record("", "", 0), body, "r")
-    return lane.stream(call, model_at(url, provided, "gpt-4o"), CallSettings())
+    return litellm_lane.stream(call, model_at(url, provided, "gpt-4o"), CallSettings())
 
 
-async def streamed(lane: LitellmLane, url: str, provided: str) -> list[Piece]:
-    return [piece async for batch in called(lane, url, provided) for piece in batch]
+async def streamed(litellm_lane: LitellmLane, url: str, provided: str) -> list[Piece]:
+    return [piece async for batch in called(litellm_lane, url, provided) for piece in batch]
 
 
 def text_of(piece: Piece) -> str:
@@ -148,7 +139,7 @@ def but_the_time(pieces: list[Piece]) -> list[Piece]:
 @pytest.mark.parametrize("name", STREAMS)
 @pytest.mark.parametrize("provided", PROVIDERS)
 async def test_comes_out_as_it_does_from_litellm(
-    lane: LitellmLane,
+    litellm_lane: LitellmLane,
     provider: FakeProvider,
     provided: str,
     name: str,
@@ -156,11 +147,11 @@ async def test_comes_out_as_it_does_from_litellm(
 ) -> None:
     body = written([FIRST, *STREAMS[name], *LAST])
     sends(provider, body, len(body))
-    at_once = await streamed(lane, provider.url, provided)
+    at_once = await streamed(litellm_lane, provider.url, provided)
     sends(provider, body, 100)
-    in_pieces = await streamed(lane, provider.url, provided)
+    in_pieces = await streamed(litellm_lane, provider.url, provided)
     monkeypatch.setattr(text_runs, "within", lambda _stream: None)
-    by_litellm = but_the_time(await streamed(lane, provider.url, provided))
+    by_litellm = but_the_time(await streamed(litellm_lane, provider.url, provided))
     assert but_the_time(at_once) == by_litellm
     assert but_the_time(in_pieces) == by_litellm
     assert by_litellm[-1].usage is not None
@@ -168,20 +159,26 @@ async def test_comes_out_as_it_does_from_litellm(
 
 @pytest.mark.parametrize("provided", PROVIDERS)
 async def test_is_counted_where_the_provider_does_not(
-    lane: LitellmLane, provider: FakeProvider, provided: str, monkeypatch: pytest.MonkeyPatch
+    litellm_lane: LitellmLane,
+    provider: FakeProvider,
+    provided: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     provider.streams([FIRST, *STREAMS["thoughts"], LAST[0]])
-    seen = await streamed(lane, provider.url, provided)
+    seen = await streamed(litellm_lane, provider.url, provided)
     assert seen[-1].usage is None
     assert seen[-1].body["usage"]["completion_tokens"] > len(TEXT)
     monkeypatch.setattr(text_runs, "within", lambda _stream: None)
-    by_litellm = await streamed(lane, provider.url, provided)
+    by_litellm = await streamed(litellm_lane, provider.url, provided)
     assert seen[-1].body["usage"] == by_litellm[-1].body["usage"]
 
 
 @pytest.mark.parametrize("provided", PROVIDERS)
 async def test_goes_past_litellm(
-    lane: LitellmLane, provider: FakeProvider, provided: str, monkeypatch: pytest.MonkeyPatch
+    litellm_lane: LitellmLane,
+    provider: FakeProvider,
+    provided: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It sees the first chunk, all the text as one, the end's reason and the usage."""
     import litellm
@@ -196,24 +193,24 @@ async def test_goes_past_litellm(
     monkeypatch.setattr(litellm.CustomStreamWrapper, "chunk_creator", noted)
     body = written([FIRST, *TEXT * 20, *LAST])
     sends(provider, body, len(body))
-    pieces = await streamed(lane, provider.url, provided)
+    pieces = await streamed(litellm_lane, provider.url, provided)
     assert len(pieces) == 1 + len(TEXT) * 20 + len(LAST)
     # Of those that litellm reads by itself it has the mark of the end, too.
     assert len(seen) in (4, 5)
 
 
 async def test_comes_together_where_it_came_together(
-    lane: LitellmLane, provider: FakeProvider
+    litellm_lane: LitellmLane, provider: FakeProvider
 ) -> None:
     body = written([FIRST, *TEXT, *LAST])
     sends(provider, body, len(body))
-    batches = [len(batch) async for batch in called(lane, provider.url, "openai")]
+    batches = [len(batch) async for batch in called(litellm_lane, provider.url, "openai")]
     assert batches == [1 + len(TEXT), 1, 1]
 
 
 @pytest.mark.parametrize("provided", PROVIDERS)
 async def test_a_fault_comes_after_the_text_before_it(
-    lane: LitellmLane, provider: FakeProvider, provided: str
+    litellm_lane: LitellmLane, provider: FakeProvider, provided: str
 ) -> None:
     error = {"error": {"message": "Overloaded", "type": "overloaded_error", "code": 503}}
     body = written([FIRST, *TEXT, error])
@@ -221,7 +218,7 @@ async def test_a_fault_comes_after_the_text_before_it(
     seen: list[Piece] = []
 
     async def see_all() -> None:
-        async for batch in called(lane, provider.url, provided):
+        async for batch in called(litellm_lane, provider.url, provided):
             seen.extend(batch)
 
     with pytest.raises(UpstreamError, match="Overloaded"):
@@ -231,16 +228,16 @@ async def test_a_fault_comes_after_the_text_before_it(
 
 @pytest.mark.parametrize("provided", PROVIDERS)
 async def test_a_model_that_repeats_itself_is_stopped(
-    lane: LitellmLane, provider: FakeProvider, provided: str
+    litellm_lane: LitellmLane, provider: FakeProvider, provided: str
 ) -> None:
     """litellm sees each of such chunks, whatever it did not see before."""
     provider.streams([FIRST, *TEXT, *[chunk({"content": " again"})] * 120, *LAST])
     with pytest.raises(UpstreamError, match="repeating the same chunk"):
-        await streamed(lane, provider.url, provided)
+        await streamed(litellm_lane, provider.url, provided)
 
 
 async def test_is_read_in_the_encoding_that_the_provider_says(
-    lane: LitellmLane, provider: FakeProvider
+    litellm_lane: LitellmLane, provider: FakeProvider
 ) -> None:
     events = [FIRST, *[chunk({"content": "Café"})] * 2, *LAST]
     body = b"".join(
@@ -249,5 +246,5 @@ async def test_is_read_in_the_encoding_that_the_provider_says(
     )
     kind = "text/event-stream; charset=iso-8859-1"
     provider.does(lambda: Response(body, headers={"content-type": kind}))
-    pieces = await streamed(lane, provider.url, "hosted_vllm")
+    pieces = await streamed(litellm_lane, provider.url, "hosted_vllm")
     assert [text_of(piece) for piece in pieces[1:3]] == ["Café", "Café"]

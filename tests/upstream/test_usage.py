@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -35,15 +34,6 @@ BODIES: dict[Operation, Json] = {
 }
 
 
-@pytest.fixture(scope="module")
-async def lane() -> AsyncIterator[LitellmLane]:
-    lane = LitellmLane()
-    lane.start()
-    await lane.wait()
-    yield lane
-    await lane.aclose()
-
-
 def model_at(url: str, provider: str, name: str, **params: Any) -> Model:
     try:
         fields = registration(provider, url)
@@ -54,7 +44,7 @@ def model_at(url: str, provider: str, name: str, **params: Any) -> Model:
 
 
 async def reported(
-    lane: LitellmLane,
+    litellm_lane: LitellmLane,
     model: Model,
     operation: Operation = Operation.CHAT,
     stream: bool = False,
@@ -63,8 +53,8 @@ async def reported(
     body = {"model": "m", **BODIES[operation], **params, **({"stream": True} if stream else {})}
     call = Call(operation, key_record("", "", 0), body, "r")
     if not stream:
-        return (await lane.complete(call, model, CallSettings())).usage
-    batches = lane.stream(call, model, CallSettings())
+        return (await litellm_lane.complete(call, model, CallSettings())).usage
+    batches = litellm_lane.stream(call, model, CallSettings())
     usages = [piece.usage async for batch in batches for piece in batch]
     assert not any(usages[:-1])
     return usages[-1]
@@ -72,12 +62,12 @@ async def reported(
 
 @pytest.mark.parametrize(("row", "stream"), CASES)
 async def test_published_usage(
-    lane: LitellmLane, provider: FakeProvider, row: Row, stream: bool
+    litellm_lane: LitellmLane, provider: FakeProvider, row: Row, stream: bool
 ) -> None:
     model = model_at(provider.url, row.provider, row.model)
     answers.give(provider, row, stream)
     operation = OPERATIONS.get(row.wire or "", Operation.CHAT)
-    usage = await reported(lane, model, operation, stream)
+    usage = await reported(litellm_lane, model, operation, stream)
     prices = prices_of(model)
     assert usage == row.usage
     assert prices
@@ -94,46 +84,51 @@ def without_usage(body: Json) -> Json:
 @pytest.mark.parametrize("provided", ["openai", "azure", "mistral", "hosted_vllm"])
 @pytest.mark.parametrize("nothing", [{}, {"usage": None}, {"usage": {}}])
 async def test_an_answer_without_usage(
-    lane: LitellmLane, provider: FakeProvider, provided: str, nothing: Json
+    litellm_lane: LitellmLane, provider: FakeProvider, provided: str, nothing: Json
 ) -> None:
     provider.does(answer(without_usage(completion("Hello!")) | nothing))
-    assert await reported(lane, model_at(provider.url, provided, "gpt-4o")) is None
+    assert await reported(litellm_lane, model_at(provider.url, provided, "gpt-4o")) is None
 
 
 @pytest.mark.parametrize("provided", ["openai", "azure", "mistral", "hosted_vllm"])
 async def test_a_stream_without_usage(
-    lane: LitellmLane, provider: FakeProvider, provided: str
+    litellm_lane: LitellmLane, provider: FakeProvider, provided: str
 ) -> None:
     """litellm ends it with its own count, which is shown, but is no report."""
     provider.streams(chunks()[:-1])
     model = model_at(provider.url, provided, "gpt-4o")
     body = {"model": "m", **BODIES[Operation.CHAT], "stream": True}
     call = Call(Operation.CHAT, key_record("", "", 0), body, "r")
-    seen = [piece async for batch in lane.stream(call, model, CallSettings()) for piece in batch]
+    seen = [
+        piece async for batch in litellm_lane.stream(call, model, CallSettings()) for piece in batch
+    ]
     assert seen[-1].body["usage"]["prompt_tokens"] > 0
     assert [piece.usage for piece in seen] == [None] * len(seen)
 
 
 @pytest.mark.parametrize("provided", ["openai", "azure", "hosted_vllm"])
 async def test_a_text_completions_stream_without_usage(
-    lane: LitellmLane, provider: FakeProvider, provided: str
+    litellm_lane: LitellmLane, provider: FakeProvider, provided: str
 ) -> None:
     choice = {"text": "Hi", "index": 0, "logprobs": None, "finish_reason": "stop"}
     piece = {"id": "c", "object": "text_completion", "created": 1, "model": "x"}
     provider.streams([piece | {"choices": [choice]}])
     model = model_at(provider.url, provided, "gpt-3.5-turbo-instruct")
-    assert await reported(lane, model, Operation.COMPLETION, stream=True) is None
+    assert await reported(litellm_lane, model, Operation.COMPLETION, stream=True) is None
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_ollama_may_not_count(
-    lane: LitellmLane, provider: FakeProvider, stream: bool
+    litellm_lane: LitellmLane, provider: FakeProvider, stream: bool
 ) -> None:
     """litellm counts in its place, and does not say so."""
     row = next(row for row in ROWS if row.wire == "ollama")
     silent = replace(row, reported={})
     answers.give(provider, silent, stream)
-    assert await reported(lane, model_at(provider.url, "ollama", "llama3.1"), stream=stream) is None
+    assert (
+        await reported(litellm_lane, model_at(provider.url, "ollama", "llama3.1"), stream=stream)
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -149,11 +144,15 @@ async def test_ollama_may_not_count(
     ],
 )
 async def test_embeddings_that_may_not_be_counted(
-    lane: LitellmLane, provider: FakeProvider, provided: str, body: Json, usage: Usage | None
+    litellm_lane: LitellmLane,
+    provider: FakeProvider,
+    provided: str,
+    body: Json,
+    usage: Usage | None,
 ) -> None:
     provider.does(answer(body))
     model = model_at(provider.url, provided, "gemini-embedding-001")
-    assert await reported(lane, model, Operation.EMBEDDING) == usage
+    assert await reported(litellm_lane, model, Operation.EMBEDDING) == usage
 
 
 # Service tiers
@@ -188,11 +187,11 @@ def test_service_tier(served: Any, asked: Any, tier: str) -> None:
     [({}, "flex"), ({"service_tier": "default"}, ""), ({"service_tier": "priority"}, "priority")],
 )
 async def test_tier_that_was_asked_for(
-    lane: LitellmLane, provider: FakeProvider, stream: bool, served: Json, tier: str
+    litellm_lane: LitellmLane, provider: FakeProvider, stream: bool, served: Json, tier: str
 ) -> None:
     answers.give(provider, replace(ROWS[0], more=served), stream)
     model = model_at(provider.url, "openai", "gpt-4o")
-    usage = await reported(lane, model, stream=stream, service_tier="flex")
+    usage = await reported(litellm_lane, model, stream=stream, service_tier="flex")
     assert usage
     assert usage.tier == tier
 
@@ -202,7 +201,7 @@ async def test_tier_that_was_asked_for(
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.wire], ids=lambda row: row.name)
 async def test_prices_never_reach_a_provider(
-    lane: LitellmLane, provider: FakeProvider, row: Row
+    litellm_lane: LitellmLane, provider: FakeProvider, row: Row
 ) -> None:
     """Nor litellm, which would note them for every model of the same name."""
     base = {"base_model": f"{row.provider}/{row.model}"}
@@ -216,7 +215,7 @@ async def test_prices_never_reach_a_provider(
         model = replace(plain, params={**plain.params, **params}, info=info)
         provider.reset()
         answers.give(provider, row, stream=False)
-        await reported(lane, model, operation)
+        await reported(litellm_lane, model, operation)
         bodies.append([(sent.path, sent.body) for sent in provider.received])
     assert bodies[0] == bodies[1]
     assert litellm.model_cost.get(row.model, {}) == before
@@ -224,13 +223,13 @@ async def test_prices_never_reach_a_provider(
 
 @pytest.mark.parametrize("in_info", [False, True])
 async def test_litellm_knows_a_deployment_by_its_base_model(
-    lane: LitellmLane, provider: FakeProvider, in_info: bool
+    litellm_lane: LitellmLane, provider: FakeProvider, in_info: bool
 ) -> None:
     """OpenAI's reasoning models take no `max_tokens`, and Azure names them as its customers do."""
     plain, base = model_at(provider.url, "azure", "deployment"), {"base_model": "azure/o3-mini"}
     known = replace(plain, info=base) if in_info else replace(plain, params=base)
     for model, name in ((plain, "max_tokens"), (known, "max_completion_tokens")):
-        await reported(lane, model, max_tokens=5)
+        await reported(litellm_lane, model, max_tokens=5)
         assert provider.received[-1].body == {
             **BODIES[Operation.CHAT],
             "model": "deployment",
