@@ -85,10 +85,10 @@ class Recorder:
 
     def result(self, call_id: str, started_ms: int, request: Json) -> Transcript | None:
         """What is to be stored; None where that failed, which is logged."""
-        answer = self._answer
-        if answer is None and self._chunks is not None:
-            answer = self._chunks.answer()
         try:
+            answer = self._answer
+            if answer is None and self._chunks is not None:
+                answer = self._chunks.answer()
             return Transcript(
                 call_id,
                 started_ms,
@@ -242,21 +242,19 @@ class Accumulator:
         """The answer as it would have been without streaming."""
         answer: dict[str, Any] = _whole(self._fields)
         if self._response is not None:
-            for item in answer.get("output", ()):
+            for item in _objects(answer.get("output")):
                 item.pop("index", None)
             # The last has all; one before has nothing of what was said.
             return self._response if self._response.get("output") else {**self._response, **answer}
         kind = answer.get("object")
         if isinstance(kind, str):
             answer["object"] = kind.removesuffix(".chunk")
-        for choice in answer.get("choices", ()):
-            if isinstance(choice, dict) and "delta" in choice:
+        for choice in _objects(answer.get("choices")):
+            if "delta" in choice:
                 choice["message"] = choice.pop("delta")
-        blocks = answer.get("content")
-        for block in blocks if isinstance(blocks, list) else ():
-            if isinstance(block, dict):
-                block.pop("index", None)
-                _parse_input(block)
+        for block in _objects(answer.get("content")):
+            block.pop("index", None)
+            _parse_input(block)
         return answer
 
     def _merge(self, into: _Fields, part: Json) -> None:
@@ -318,6 +316,11 @@ def _part(chunk: Json) -> Json:
             return {}
         case _:
             return chunk
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    """Those in a list; what is none is of no format."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _parse_input(block: dict[str, Any]) -> None:

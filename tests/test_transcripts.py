@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.records import CallSettings
@@ -319,6 +319,8 @@ of_anthropics = st.fixed_dictionaries(
 
 
 @given(st.lists(bodies | events | of_anthropics | st.just({"choices": [1, None, "x"]}), max_size=4))
+@example([{"type": "message_start", "message": {"choices": False}}])
+@example([{"type": "response.created", "response": {}}, {"output": 1}])
 def test_no_chunk_makes_recording_fail(parts: list[Any]) -> None:
     made = recording()
     for part in parts:
