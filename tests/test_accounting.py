@@ -83,6 +83,7 @@ ALWAYS = [
     Ending(ends.unknown_model, REFUSED, 400, "invalid_request_error", model="?", served=False),
     Ending(ends.denied_model, REFUSED, 403, "key_model_access_denied", model="-", served=False),
     Ending(ends.not_set_up, REFUSED, 500, "internal_server_error", model="unset"),
+    Ending(ends.fault_within, "failed", 500, "AttributeError"),
 ]
 PLAIN = [
     # A token for each four bytes of the answer.
@@ -162,7 +163,6 @@ CASES = [
         for stream, endings in zip((False, True), plain_and_streamed, strict=True)
         for ending in endings
     ),
-    (Ending(ends.fault_within, "failed", 500, "TypeError"), EMBEDDING, False),
 ]
 
 
@@ -228,8 +228,6 @@ async def test_every_end_makes_one_exact_row(
     bench: Bench, request: pytest.FixtureRequest, team: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ending: Ending = request.node.callspec.params["bench"][0]
-    if ending.end is ends.fault_within and bench.gateway.lane == "direct":
-        pytest.skip("this lane does not take vectors apart")
     if ending.end is ends.client_stalled:
         monkeypatch.setattr(protocol, "STALLED_SECONDS", 0.3)
     monkeypatch.delenv(NOT_SET, raising=False)
