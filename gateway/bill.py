@@ -29,6 +29,7 @@ from gateway.tokens import (
     most_prompt_tokens,
 )
 from gateway.transcripts import Recorder
+from gateway.upstream.lane import Piece
 
 # How often the journal notes how far a stream has come.
 _NOTE_SECONDS = 1.0
@@ -170,18 +171,20 @@ class Bill:
             cost = prices.worst(prompt, completion, usage.tier, usage.units)
         return self.row(usage, "interrupted", _GONE, "interrupted", cost, served)
 
-    def pieces(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+    def pieces(self, pieces: Sequence[Piece]) -> None:
         """Count events of a stream that came together, as far as their tokens are not reported."""
         elapsed = self.elapsed_ms()
         if self._first_token_ms is None:
             self._first_token_ms = round(elapsed)
         operation = self.call.operation
-        for body in bodies:
+        for piece in pieces:
             # Some providers send a token a chunk, others many.
-            for text in said(operation, body):
-                self._completion_tokens += likely_tokens(text)
+            if piece.text is not None:
+                self._completion_tokens += likely_tokens(piece.text)
+            else:
+                self._completion_tokens += sum(map(likely_tokens, said(operation, piece.body)))
             if self.recorder:
-                self.recorder.chunk(body)
+                self.recorder.chunk(piece.body)
         if elapsed - self._noted >= _NOTE_SECONDS * 1000:
             self._noted = elapsed
             self._books.note(self.row(self._estimate(), "interrupted", _GONE, "interrupted"))

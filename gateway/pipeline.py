@@ -109,7 +109,7 @@ class Stream:
     def _shown(self, batch: list[Piece]) -> list[Piece]:
         call = self._bill.call
         shown: list[Piece] = []
-        counted: list[Json] = []
+        counted: list[Piece] = []
         for piece in batch:
             body = piece.body
             if piece.usage is not None:
@@ -118,13 +118,13 @@ class Stream:
                 # A report alone.
                 continue
             self._lookup.event(body)
-            if call.operation in _COMPLETIONS and body.get("usage") and not body.get("choices"):
+            if piece.text is None and _is_report(call.operation, body):
                 # Usage is always asked of the provider; the caller sees it only where it asked too.
                 if call.wants_usage:
                     shown.append(piece)
             else:
                 shown.append(piece)
-                counted.append(body)
+                counted.append(piece)
         if counted:
             self._bill.pieces(counted)
         return shown
@@ -295,6 +295,11 @@ async def _replayed(entry: Entry) -> AsyncGenerator[list[Piece]]:
     for event in entry.events:
         yield [Piece(event)]
         await asyncio.sleep(0)
+
+
+def _is_report(operation: Operation, body: Json) -> bool:
+    """Whether an event is there for the usage that it reports alone."""
+    return operation in _COMPLETIONS and bool(body.get("usage")) and not body.get("choices")
 
 
 def _pinned(group: Group, deployment_id: str, call: Call) -> Group:

@@ -25,6 +25,17 @@ def said(operation: Operation, body: Mapping[str, Any]) -> list[str]:
             return []
 
 
+def text_alone(chunk: Mapping[str, Any]) -> str | None:
+    """The text of one of OpenAI's chunks that holds nothing else, as nearly all of a stream do."""
+    choices = chunk.get("choices")
+    if type(choices) is list and len(choices) == 1 and type(choice := choices[0]) is dict:
+        delta = choice.get("delta")
+        if type(delta) is dict and len(delta) == 1 and choice.get("finish_reason") is None:
+            text = delta.get("content")
+            return text if type(text) is str else None
+    return None
+
+
 def _items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
@@ -36,9 +47,6 @@ def _fields(value: object) -> dict[str, Any]:
 def _of_choice(choice: object) -> str:
     choice = _fields(choice)
     said = _fields(choice.get("delta") or choice.get("message") or choice)
-    if len(said) == 1 and type(content := said.get("content")) is str:
-        # Of a stream, nearly all.
-        return content
     parts = [said.get("content"), said.get("reasoning_content"), said.get("text")]
     for tool_call in _items(said.get("tool_calls")):
         function = _fields(_fields(tool_call).get("function"))

@@ -13,6 +13,7 @@ import orjson
 
 from gateway.errors import broken_answer
 from gateway.records import Call, Operation, Usage
+from gateway.said import text_alone
 from gateway.upstream import completions, http_answers, messages, responses
 from gateway.upstream.direct_requests import MODEL, with_model
 from gateway.upstream.lane import Piece, Whole
@@ -105,6 +106,9 @@ class _Completions:
             self.ended = True
             return None
         body = _parsed(data, http_answers.NO_JSON)
+        text = text_alone(body)
+        if text is not None and not body.get("usage") and not body.get("error"):
+            return Piece(body, None, self._rename(body, data), text)
         if body.get("error"):
             raise _error(body["error"], StreamError.UNKNOWN)
         choices = body.get("choices")

@@ -34,6 +34,8 @@ class Piece(NamedTuple):
     """What the provider reported of the whole stream; beside its last event."""
     raw: bytes | None = None
     """The body as the provider wrote it, where the caller is to get it so."""
+    text: str | None = None
+    """All that it says, where that is told apart from the rest; see `said.text_alone`."""
 
 
 class Lane(Protocol):

@@ -17,6 +17,7 @@ import httpx
 
 from gateway.errors import NotReady, UpstreamError
 from gateway.records import Call, CallSettings, Model, Operation, Usage
+from gateway.said import text_alone
 from gateway.settings import DEFAULT_MAX_ANSWER_BYTES
 from gateway.upstream import http_answers, litellm_setup
 from gateway.upstream.arguments import arguments, reaching, resolved
@@ -163,4 +164,4 @@ async def _pieces(
 ) -> AsyncGenerator[list[Piece]]:
     async with aclosing(events):
         async for batch in events:
-            yield [Piece(body, usage) for body, usage in batch]
+            yield [Piece(body, usage, None, text_alone(body)) for body, usage in batch]
