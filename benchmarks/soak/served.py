@@ -19,7 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from gateway.app import create_app
-from gateway.commands.serve import server_options
+from gateway.commands.serve import server_options, share_heap
 from gateway.settings import Settings
 
 SAMPLE_SECONDS = 3.0
@@ -27,6 +27,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def main() -> None:
+    share_heap()
     app = create_app(Settings.from_env(os.environ))
     inner = app.router.lifespan_context
     app.router.lifespan_context = lambda app: _watched(app, inner)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -299,3 +302,33 @@ async def test_what_would_stop_each_worker_is_said_once(
     assert ran.returncode == 1
     assert ran.stderr.count("sealed with another secret key") == 1
     assert "Traceback" not in ran.stderr
+
+
+def test_threads_share_a_heap() -> None:
+    """By what glibc tells of its heaps."""
+    try:
+        libc = ctypes.CDLL(None)
+        _ = libc.malloc_stats, libc.mallopt
+    except AttributeError:
+        pytest.skip("this C library has no such heaps")
+    script = """
+import ctypes, sys, threading
+from gateway.commands.serve import share_heap
+if sys.argv[1] == "shared":
+    share_heap()
+together = threading.Barrier(4)
+def work():
+    kept = bytearray(10_000)
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+ctypes.CDLL(None).malloc_stats()
+"""
+    heaps = {}
+    for how in ("shared", "apart"):
+        ran = subprocess.run(
+            [sys.executable, "-c", script, how], capture_output=True, text=True, check=True
+        )
+        heaps[how] = ran.stderr.count("Arena ")
+    assert heaps["shared"] == 1 < heaps["apart"]
