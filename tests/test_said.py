@@ -14,7 +14,23 @@ from tests import calls
 from tests.servers import chunk
 
 NAMES = st.sampled_from(
-    ["choices", "delta", "message", "content", "text", "tool_calls", "function", "arguments", "content_block", "output", "item", "summary", "input", "finish_reason", "role"]
+    [
+        "choices",
+        "delta",
+        "message",
+        "content",
+        "text",
+        "tool_calls",
+        "function",
+        "arguments",
+        "content_block",
+        "output",
+        "item",
+        "summary",
+        "input",
+        "finish_reason",
+        "role",
+    ]
 )
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
