@@ -33,6 +33,8 @@ LONGEST_WAIT = 300.0
 """Seconds that one call waits at most until limits let it in."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
+# What the database holds; no provider means more.
+_MOST_TOKENS = 2**53
 
 Json = Mapping[str, Any]
 Read = Callable[[Operation, Json], tuple[dict[str, Any], CacheControl]]
@@ -88,6 +90,12 @@ class Answered:
     latency_ms: int
     """Of the call that was let in, without what was waited for limits before."""
     cost: int | None
+
+    def tokens(self, name: str) -> int:
+        """A count of its usage; 0 where the provider gave none that is one."""
+        usage = self.body.get("usage")
+        count = usage.get(name) if isinstance(usage, Mapping) else None
+        return count if isinstance(count, int) and 0 <= count <= _MOST_TOKENS else 0
 
 
 class ModelCalls:
@@ -174,8 +182,7 @@ class RoleCaller:
     async def ask(self, operation: Operation, model: str, body: Json) -> Answered:
         """As `ModelCalls.call`."""
         answered = await self._calls.call(operation, self._role, {**body, "model": model})
-        usage = answered.body.get("usage") or {}
-        self.spent.tokens += int(usage.get("total_tokens") or 0)
+        self.spent.tokens += answered.tokens("total_tokens")
         self.spent.cost += answered.cost or 0
         self.spent.unpriced += answered.cost is None
         return answered

@@ -238,19 +238,27 @@ class Execution:
 
 
 def _answered(empty: Item, answered: Answered) -> Item:
-    usage = answered.body.get("usage") or {}
-    choices = answered.body.get("choices") or [{}]
-    message = choices[0].get("message") or {}
+    message = _message(answered.body)
     content = message.get("content") or message.get("refusal")
+    tool_calls = message.get("tool_calls")
     return replace(
         empty,
         output=None if content is None else _text(_said(content)),
-        tool_calls=tuple(_plain(message.get("tool_calls") or ())),
+        tool_calls=tuple(_plain(tool_calls)) if isinstance(tool_calls, list) else (),
         latency_ms=answered.latency_ms,
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or 0),
+        prompt_tokens=answered.tokens("prompt_tokens"),
+        completion_tokens=answered.tokens("completion_tokens"),
         cost=answered.cost,
     )
+
+
+def _message(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first answer; nothing where the provider's is no chat completion."""
+    try:
+        message = body["choices"][0]["message"]
+    except (KeyError, IndexError, TypeError):
+        return {}
+    return message if isinstance(message, Mapping) else {}
 
 
 def _said(content: Any) -> str:

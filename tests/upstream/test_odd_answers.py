@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
 from gateway.records import Operation
 from tests import calls, messages, responses
+from tests.odd import changed
 from tests.servers import LANES, Gateway, answer, chunk, completion, usage
 
 # litellm's, of what is not as its types say.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 
-ODD: list[Any] = [None, -1, 1.5, "x", [1], {"a": 1}]
 TOOL_CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CHUNKS = [
     chunk({"role": "assistant", "content": ""}),
@@ -51,18 +50,6 @@ STREAMED = {
     Operation.MESSAGES: messages.events("one", " two"),
 }
 NAMED = (Operation.RESPONSES, Operation.MESSAGES)
-
-
-def changed(value: Any) -> Iterator[tuple[str, Any]]:
-    """What was done to a part of the value, and the value with that."""
-    for name, part in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(value, dict):
-            yield f"no {name}", {other: value[other] for other in value if other != name}
-        inner = changed(part) if isinstance(part, dict | list) else ()
-        for told, odd in (*((f"= {odd}", odd) for odd in ODD), *inner):
-            copy = value.copy()
-            copy[name] = odd
-            yield f"{name} {told}", copy
 
 
 async def register(gateway: Gateway, operation: Operation, lane: str) -> None:

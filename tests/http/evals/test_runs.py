@@ -14,6 +14,7 @@ from gateway.display import timestamp
 from gateway.evals import model_calls, runner, service
 from gateway.store.evals import Runs
 from tests.http.evals.conftest import CAPITALS, ROWS, SUITE, Evaluating
+from tests.odd import changed
 from tests.servers import TESTER, Json, answer, completion
 
 # gpt-4o's, for 11 and 6 tokens, in dollars.
@@ -514,3 +515,34 @@ async def test_code_is_never_run_over_http(evals: Evaluating) -> None:
         refused = await evals.ask("POST", path, body)
         assert (refused.status_code, refused.json()["error"]["param"]) == (422, "evaluators")
         assert "command line" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("lane", ["direct"], indirect=True, scope="session")
+@pytest.mark.parametrize("role", ["target", "judge"])
+async def test_no_answer_is_the_end_of_a_run(
+    evals: Evaluating, caplog: pytest.LogCaptureFixture, role: str
+) -> None:
+    """Each is one of which a part is odd, as models tell them who are called without litellm."""
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = completion(evals.provider.judgement, tool_calls=[call])
+    huge = {"usage": {"prompt_tokens": 2**70, "completion_tokens": 2**70, "total_tokens": 2**70}}
+    answers = [body for _, body in changed(said)] + [said | huge]
+    await evals.set_up(evaluators=["exact", "tone"])
+    rows = [{"id": f"n{n}", "input": f"Number {n}?", "expected": "x"} for n in range(len(answers))]
+    await evals.do("POST", "/datasets", {"name": "odd", "rows": rows}, 201)
+    told = iter(answers)
+
+    async def before(body: Json) -> Response | None:
+        judges = "How kind" in str(body["messages"][-1]["content"])
+        if judges != (role == "judge"):
+            return None
+        return Response(json.dumps(next(told)), media_type="application/json")
+
+    evals.provider.before = before
+    suite = SUITE | {"name": "odd", "dataset": "odd", "evaluators": ["exact", "tone"]}
+    await evals.do("POST", "/suites", suite, 201)
+    run = await evals.run(suite="odd")
+    assert (run["status"], run["error"]) == ("completed", None)
+    faults = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert faults == []
+    assert next(told, None) is None
