@@ -92,6 +92,13 @@ def said(body: dict[str, Any] | Content) -> str:
     """The text of the answer to a trial."""
     if isinstance(body, Content):
         return f"{len(body.data):,} bytes of {body.media_type}"
+    try:
+        return _said(body)
+    except (KeyError, IndexError, TypeError):
+        return "(an answer that is not as its format says)"
+
+
+def _said(body: dict[str, Any]) -> str:
     if body.get("object") == "list":
         return f"a vector of {len(body['data'][0]['embedding'])} numbers"
     if "results" in body:

@@ -137,10 +137,8 @@ def is_finished(operation: Operation, answer: Json | Content) -> bool:
         return bool(answer.data)
     match operation:
         case Operation.CHAT | Operation.COMPLETION:
-            choices = answer.get("choices") or ()
-            return bool(choices) and all(
-                choice.get("finish_reason") not in (None, *_UNFINISHED) for choice in choices
-            )
+            choices = answer.get("choices")
+            return bool(choices) and isinstance(choices, list) and all(map(_is_finished, choices))
         case Operation.RESPONSES:
             return answer.get("status") == "completed"
         case Operation.MESSAGES:
@@ -149,3 +147,8 @@ def is_finished(operation: Operation, answer: Json | Content) -> bool:
             return bool(answer.get("data"))
         case _:
             return True
+
+
+def _is_finished(choice: object) -> bool:
+    reason = choice.get("finish_reason") if isinstance(choice, Mapping) else None
+    return reason not in (None, *_UNFINISHED)

@@ -9,6 +9,7 @@ import pytest
 from gateway.cache.entries import Entry, EventLog, is_finished, packed, unpacked
 from gateway.records import Content, Operation
 from tests.calls import streamed, whole
+from tests.odd import changed
 from tests.servers import Json, chunk
 
 
@@ -141,3 +142,9 @@ def test_a_whole_answer_is_kept_if_it_says_all(
     operation: Operation, answer: Any, kept: bool
 ) -> None:
     assert is_finished(operation, answer) is kept
+
+
+def test_odd_answers_are_finished_or_not() -> None:
+    for _, answer in changed(whole(Operation.CHAT)):
+        assert is_finished(Operation.CHAT, answer) in (True, False)
+    assert not is_finished(Operation.CHAT, {"choices": [1]})
