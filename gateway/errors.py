@@ -272,3 +272,10 @@ class NotReady(GatewayError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, headers={"retry-after": "1"})
+
+
+def fault_within(request_id: str) -> GatewayError:
+    """What is told of an exception that nobody reckoned with, and that the log has."""
+    return GatewayError(
+        f"Something went wrong inside the gateway; its log says more under {request_id}."
+    )

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.errors import GatewayError, MethodNotAllowed, NotFound, fault_within
 from gateway.http import anthropic
 from gateway.http.requests import (
     DATABASE_FAILS,
@@ -79,10 +79,7 @@ class Boundary:
             await self._answer(gone, scope, receive, send_with_id, status)
         except Exception:
             log.exception("Request %s failed", request_id)
-            failure = GatewayError(
-                f"Something went wrong inside the gateway; its log says more under {request_id}."
-            )
-            await self._answer(failure, scope, receive, send_with_id, status)
+            await self._answer(fault_within(request_id), scope, receive, send_with_id, status)
         finally:
             # nginx's number for a client that closed its connection first
             status = status or 499

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, fault_within
 from gateway.http.requests import encode, unless_gone
 from gateway.pipeline import Pipeline, Stream
 from gateway.records import Call, Operation
@@ -57,8 +57,11 @@ class EventStream:
             except GatewayError as error:
                 # Quoted: a provider's words must not look like lines of the log.
                 log.warning("A stream broke off: %r", error.message)
-                if failure := self._failure(error):
-                    await self._send_events(send, [Piece(failure)])
+                await self._tell(send, error)
+            except Exception:
+                # It is logged further out, where nothing can be told any more.
+                await self._tell(send, fault_within(self._call.request_id))
+                raise
             else:
                 if last := self._last(stream):
                     await send({"type": "http.response.body", "body": last, "more_body": True})
@@ -77,6 +80,10 @@ class EventStream:
         if self._call.operation is Operation.MESSAGES:
             return error.anthropic_body(self._call.request_id)
         return error.body()
+
+    async def _tell(self, send: Send, error: GatewayError) -> None:
+        if failure := self._failure(error):
+            await self._send_events(send, [Piece(failure)])
 
     async def _send_events(self, send: Send, batch: Sequence[Piece]) -> None:
         named = self._call.operation in _NAMED

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway import __version__
-from gateway.errors import GatewayError, InvalidRequest, NotAuthenticated
+from gateway.errors import GatewayError, InvalidRequest, NotAuthenticated, fault_within
 from gateway.http.console import shown
 from gateway.http.console.assets import asset_url
 from gateway.http.console.sessions import Session, Sessions, begun, over_tls
@@ -232,13 +232,7 @@ def open_page(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
             return failed(visit, database_fails(error, request.state.request_id))
         except Exception:
             log.exception("Request %s failed", request.state.request_id)
-            return failed(
-                visit,
-                GatewayError(
-                    "Something went wrong inside the gateway; its log says more under "
-                    f"{request.state.request_id}."
-                ),
-            )
+            return failed(visit, fault_within(request.state.request_id))
 
     return functools.wraps(handler)(answered)
 
