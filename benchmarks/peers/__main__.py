@@ -24,6 +24,7 @@ _OUTPUT = ROOT / "benchmarks"
 
 def main() -> int:
     given = _options()
+    given.output.mkdir(parents=True, exist_ok=True)
     # Whoever ends this ends what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     servers = [server for server in SERVERS if server.name in given.servers]
