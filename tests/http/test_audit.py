@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
@@ -266,7 +267,8 @@ async def test_the_database_itself_refuses_to_change_it(
 ) -> None:
     before = await read(gateway)
     with pytest.raises(sqlite3.IntegrityError, match="the audit log cannot be changed"):
-        execute(settings, statement)
+        # In a thread: what the gateway writes just now could not end, and would hold the lock.
+        await asyncio.to_thread(execute, settings, statement)
     assert await read(gateway) == before
 
 
