@@ -31,10 +31,11 @@ from gateway.tokens import (
 from gateway.transcripts import Recorder
 from gateway.upstream.lane import Piece
 
+MOST_TOKENS = 2**53
+"""What the database holds; no provider means more."""
+
 # How often the journal notes how far a stream has come.
 _NOTE_SECONDS = 1.0
-# What the database holds; no provider means more.
-_MOST_TOKENS = 2**53
 _LONGEST_TEXT = 256
 _NOTHING = Usage()
 _tokens = attrgetter(
@@ -287,7 +288,7 @@ class Bill:
         elif cost is None and served and served.prices:
             cost = served.prices.cost(usage)
         tokens = _tokens(usage)
-        if max(tokens) > _MOST_TOKENS or min(tokens) < 0:
+        if max(tokens) > MOST_TOKENS or min(tokens) < 0:
             tokens = tuple(map(_bounded, tokens))
         prompt, completion, cached, written, reasoning = tokens
         return LedgerRow(
@@ -323,7 +324,7 @@ class Bill:
 
 
 def _bounded(number: int) -> int:
-    return max(0, min(number, _MOST_TOKENS))
+    return max(0, min(number, MOST_TOKENS))
 
 
 def _short(text: str) -> str:

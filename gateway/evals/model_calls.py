@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.bill import MOST_TOKENS
 from gateway.deployments import retry_after
 from gateway.errors import (
     BudgetExceeded,
@@ -33,8 +34,6 @@ LONGEST_WAIT = 300.0
 """Seconds that one call waits at most until limits let it in."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
-# What the database holds; no provider means more.
-_MOST_TOKENS = 2**53
 
 Json = Mapping[str, Any]
 Read = Callable[[Operation, Json], tuple[dict[str, Any], CacheControl]]
@@ -95,7 +94,7 @@ class Answered:
         """A count of its usage; 0 where the provider gave none that is one."""
         usage = self.body.get("usage")
         count = usage.get(name) if isinstance(usage, Mapping) else None
-        return count if isinstance(count, int) and 0 <= count <= _MOST_TOKENS else 0
+        return count if isinstance(count, int) and 0 <= count <= MOST_TOKENS else 0
 
 
 class ModelCalls:
