@@ -29,6 +29,7 @@ from gateway.ids import request_id
 from gateway.money import in_digits
 from gateway.pipeline import Answer, Pipeline
 from gateway.records import CacheControl, Call, Content, Key, Operation
+from gateway.upstream.usage import count
 
 LONGEST_WAIT = 300.0
 """Seconds that one call waits at most until limits let it in."""
@@ -93,8 +94,8 @@ class Answered:
     def tokens(self, name: str) -> int:
         """A count of its usage; 0 where the provider gave none that is one."""
         usage = self.body.get("usage")
-        count = usage.get(name) if isinstance(usage, Mapping) else None
-        return count if isinstance(count, int) and 0 <= count <= MOST_TOKENS else 0
+        reported = usage.get(name) if isinstance(usage, Mapping) else None
+        return min(count(reported), MOST_TOKENS)
 
 
 class ModelCalls:

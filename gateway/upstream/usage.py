@@ -36,12 +36,12 @@ def read_usage(raw: Mapping[str, Any], tier: str = "") -> Usage:
     """
     of_prompt = _mapping(raw.get("prompt_tokens_details"))
     of_completion = _mapping(raw.get("completion_tokens_details"))
-    prompt = _count(raw.get("prompt_tokens"))
-    completion = _count(raw.get("completion_tokens"))
-    reasoning = _count(of_completion.get("reasoning_tokens"))
-    hidden = _count(raw.get("total_tokens")) - prompt - completion
+    prompt = count(raw.get("prompt_tokens"))
+    completion = count(raw.get("completion_tokens"))
+    reasoning = count(of_completion.get("reasoning_tokens"))
+    hidden = count(raw.get("total_tokens")) - prompt - completion
     # Google does not charge for what its search put into the prompt, and has it in the total.
-    hidden -= _count(of_prompt.get("tool_use_tokens"))
+    hidden -= count(of_prompt.get("tool_use_tokens"))
     if hidden > 0:
         # Thoughts that are in the total alone: of Gemini and Grok by OpenAI's format.
         completion += hidden
@@ -49,19 +49,19 @@ def read_usage(raw: Mapping[str, Any], tier: str = "") -> Usage:
     elif reasoning > completion:
         # Perplexity's deep research counts them apart.
         completion += reasoning
-    written = _count(of_prompt.get("cache_write_tokens")) or _count(
+    written = count(of_prompt.get("cache_write_tokens")) or count(
         raw.get("cache_creation_input_tokens")
     )
     by_duration = _mapping(of_prompt.get("cache_creation_token_details"))
-    written_1h = _count(by_duration.get("ephemeral_1h_input_tokens"))
-    cached = _count(of_prompt.get("cached_tokens")) or _count(raw.get("cache_read_input_tokens"))
+    written_1h = count(by_duration.get("ephemeral_1h_input_tokens"))
+    cached = count(of_prompt.get("cached_tokens")) or count(raw.get("cache_read_input_tokens"))
     of_cached = _mapping(of_prompt.get("cached_tokens_details"))
     written = min(max(written, written_1h), prompt)
     cached = min(cached, prompt - written)
     fresh = prompt - written - cached
     audio = _uncached("audio_tokens", of_prompt, of_cached, fresh)
-    said_audio = min(_count(of_completion.get("audio_tokens")), completion)
-    said_image = min(_count(of_completion.get("image_tokens")), completion - said_audio)
+    said_audio = min(count(of_completion.get("audio_tokens")), completion)
+    said_image = min(count(of_completion.get("image_tokens")), completion - said_audio)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
@@ -82,19 +82,19 @@ def read_image_usage(raw: Mapping[str, Any]) -> Usage | None:
     """Make the record of a picture's usage; None where it counts nothing."""
     of_prompt = _mapping(raw.get("input_tokens_details"))
     of_completion = raw.get("output_tokens_details")
-    prompt = _count(raw.get("input_tokens"))
-    completion = _count(raw.get("output_tokens"))
+    prompt = count(raw.get("input_tokens"))
+    completion = count(raw.get("output_tokens"))
     if not (prompt or completion):
         return None
     made = completion
     if isinstance(of_completion, dict):
-        made = min(_count(of_completion.get("image_tokens")), completion)
+        made = min(count(of_completion.get("image_tokens")), completion)
     # Gemini's thoughts are in the total alone.
-    thoughts = max(_count(raw.get("total_tokens")) - prompt - completion, 0)
+    thoughts = max(count(raw.get("total_tokens")) - prompt - completion, 0)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion + thoughts,
-        image_prompt_tokens=min(_count(of_prompt.get("image_tokens")), prompt),
+        image_prompt_tokens=min(count(of_prompt.get("image_tokens")), prompt),
         image_completion_tokens=made,
         reasoning_tokens=thoughts,
     )
@@ -105,13 +105,13 @@ def read_transcription_usage(raw: Mapping[str, Any]) -> Usage | None:
     if raw.get("type") == "duration":
         return read_duration(raw.get("seconds"))
     of_prompt = _mapping(raw.get("input_token_details"))
-    prompt, completion = _count(raw.get("input_tokens")), _count(raw.get("output_tokens"))
+    prompt, completion = count(raw.get("input_tokens")), count(raw.get("output_tokens"))
     if not (prompt or completion):
         return None
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
-        audio_prompt_tokens=min(_count(of_prompt.get("audio_tokens")), prompt),
+        audio_prompt_tokens=min(count(of_prompt.get("audio_tokens")), prompt),
     )
 
 
@@ -129,9 +129,9 @@ def read_duration(seconds: object) -> Usage | None:
 def read_rerank_usage(meta: Mapping[str, Any]) -> Usage | None:
     """Make the record of a reranking's usage, by search or by tokens; None where it has none."""
     billed, tokens = _mapping(meta.get("billed_units")), _mapping(meta.get("tokens"))
-    prompt = _count(billed.get("total_tokens")) or _count(tokens.get("input_tokens"))
+    prompt = count(billed.get("total_tokens")) or count(tokens.get("input_tokens"))
     # Those of Fireworks are its tokens once more.
-    searches = _count(billed.get("search_units")) if not prompt else 0
+    searches = count(billed.get("search_units")) if not prompt else 0
     if not (prompt or searches):
         return None
     return Usage(prompt_tokens=prompt, units=Units(queries=searches) if searches else None)
@@ -139,7 +139,7 @@ def read_rerank_usage(meta: Mapping[str, Any]) -> Usage | None:
 
 def is_report(raw: Mapping[str, Any]) -> bool:
     """Whether it counts anything. litellm makes up a usage of nothing where there is none."""
-    return bool(_count(raw.get("prompt_tokens")) or _count(raw.get("completion_tokens")))
+    return bool(count(raw.get("prompt_tokens")) or count(raw.get("completion_tokens")))
 
 
 def service_tier(served: object, asked: object) -> str:
@@ -154,18 +154,18 @@ def service_tier(served: object, asked: object) -> str:
 
 def _searches(raw: Mapping[str, Any], of_prompt: Mapping[str, Any]) -> int:
     return (
-        _count(_mapping(raw.get("server_tool_use")).get("web_search_requests"))
-        or _count(of_prompt.get("web_search_requests"))
+        count(_mapping(raw.get("server_tool_use")).get("web_search_requests"))
+        or count(of_prompt.get("web_search_requests"))
         # xAI's and Perplexity's own names, which litellm reads in some answers only.
-        or _count(_mapping(raw.get("server_side_tool_usage_details")).get("web_search_calls"))
-        or _count(raw.get("num_search_queries"))
+        or count(_mapping(raw.get("server_side_tool_usage_details")).get("web_search_calls"))
+        or count(raw.get("num_search_queries"))
     )
 
 
 def _uncached(
     name: str, of_prompt: Mapping[str, Any], of_cached: Mapping[str, Any], most: int
 ) -> int:
-    return min(max(_count(of_prompt.get(name)) - _count(of_cached.get(name)), 0), most)
+    return min(max(count(of_prompt.get(name)) - count(of_cached.get(name)), 0), most)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -173,7 +173,8 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _count(value: object) -> int:
+def count(value: object) -> int:
+    """A reported number of tokens or of other things; 0 for what is none."""
     if value is None:
         return 0
     if type(value) is int:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 
+import httpx
 import pytest
 
 from gateway.records import Operation
 from tests import calls, messages, responses
 from tests.odd import changed
-from tests.servers import LANES, Gateway, answer, chunk, completion, usage
+from tests.servers import LANES, FakeProvider, Gateway, answer, chunk, completion, usage
 
 # litellm's, of what is not as its types say.
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
@@ -52,7 +53,18 @@ STREAMED = {
 NAMED = (Operation.RESPONSES, Operation.MESSAGES)
 
 
-async def register(gateway: Gateway, operation: Operation, lane: str) -> None:
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+async def ask(
+    gateway: Gateway,
+    key: str,
+    caplog: pytest.LogCaptureFixture,
+    operation: Operation,
+    lane: str,
+) -> Ask:
+    """Makes a call, of which the gateway, and not litellm, says that nothing went wrong."""
     provider, base, named = (
         ("anthropic", "", messages.MODEL)
         if operation is Operation.MESSAGES
@@ -65,14 +77,18 @@ async def register(gateway: Gateway, operation: Operation, lane: str) -> None:
         litellm_params={"lane": lane, "model": named},
     )
 
+    async def ask(told: object, **more: object) -> httpx.Response:
+        body = calls.REQUESTS[operation] | {"model": "odd"} | more
+        got = await gateway.request("POST", f"/v1{operation}", key, body)
+        faults = [
+            record.getMessage()
+            for record in caplog.records
+            if record.levelno >= logging.ERROR and record.name.startswith("gateway")
+        ]
+        assert faults == [], told
+        return got
 
-def faults(records: Sequence[logging.LogRecord]) -> list[str]:
-    """What the gateway, and not litellm, says went wrong."""
-    return [
-        record.getMessage()
-        for record in records
-        if record.levelno >= logging.ERROR and record.name.startswith("gateway")
-    ]
+    return ask
 
 
 def from_provider(status: int, text: str) -> bool:
@@ -82,34 +98,17 @@ def from_provider(status: int, text: str) -> bool:
 
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("operation", WHOLE)
-async def test_whole(
-    gateway: Gateway,
-    key: str,
-    caplog: pytest.LogCaptureFixture,
-    operation: Operation,
-    lane: str,
-) -> None:
-    await register(gateway, operation, lane)
-    asked = calls.REQUESTS[operation] | {"model": "odd"}
+async def test_whole(provider: FakeProvider, ask: Ask, operation: Operation) -> None:
     for told, body in changed(WHOLE[operation]):
-        gateway.provider.does(answer(body))
-        got = await gateway.request("POST", f"/v1{operation}", key, asked)
+        provider.does(answer(body))
+        got = await ask(told)
         assert got.status_code == 200 or from_provider(got.status_code, got.text), told
-        assert faults(caplog.records) == [], told
 
 
 @pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize("operation", STREAMED)
-async def test_streamed(
-    gateway: Gateway,
-    key: str,
-    caplog: pytest.LogCaptureFixture,
-    operation: Operation,
-    lane: str,
-) -> None:
+async def test_streamed(provider: FakeProvider, ask: Ask, operation: Operation) -> None:
     """It is whole, or it ends with an error that the caller can read."""
-    await register(gateway, operation, lane)
-    asked = calls.REQUESTS[operation] | {"model": "odd", "stream": True}
     events = STREAMED[operation]
     names = [f"event: {event['type']}\n" if operation in NAMED else "" for event in events]
     for number, event in enumerate(events):
@@ -119,12 +118,11 @@ async def test_streamed(
                 f"{name}data: {json.dumps(each)}\n\n"
                 for name, each in zip(names, sent, strict=True)
             ]
-            gateway.provider.streams(frames, done=operation not in NAMED)
-            got = await gateway.request("POST", f"/v1{operation}", key, asked)
+            provider.streams(frames, done=operation not in NAMED)
+            got = await ask((number, told), stream=True)
             if got.status_code != 200:
                 assert from_provider(got.status_code, got.text), (number, told)
             elif not calls.ended(operation, got.text):
                 *_, last = got.text.rstrip("\n").split("\n\n")
                 assert '"error"' in last, (number, told)
                 assert "inside the gateway" not in last, (number, told)
-            assert faults(caplog.records) == [], (number, told)

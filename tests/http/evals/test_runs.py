@@ -546,3 +546,19 @@ async def test_no_answer_is_the_end_of_a_run(
     faults = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
     assert faults == []
     assert next(told, None) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"total_tokens": 11}, 11),
+        ({"total_tokens": 11.0}, 11),
+        ({"total_tokens": -1}, 0),
+        ({"total_tokens": "x"}, 0),
+        ({"total_tokens": 2**70}, 2**53),
+        ([], 0),
+        (None, 0),
+    ],
+)
+def test_tokens_of_an_answer(usage: object, tokens: int) -> None:
+    assert model_calls.Answered({"usage": usage}, 1, None).tokens("total_tokens") == tokens
